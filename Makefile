@@ -1,0 +1,59 @@
+# Everything runs in .venv, made on first use and kept. Needs make and Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml
+
+.PHONY: demo test lab lint docs bench notebooks clean
+
+demo: $(VENV)/.ready            ## stream a story from the embedded model in this terminal
+	@$(BIN)/nbinfer demo
+
+lab: $(VENV)/.lab               ## open the quickstart in JupyterLab
+	@$(BIN)/nbinfer lab
+
+test: $(VENV)/.test             ## all tests, and every notebook
+	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --nbval-lax --nbval-kernel-name=python3 notebooks
+
+lint: $(VENV)/.lint             ## style, types, layers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/.docs             ## the documentation, warnings are errors
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+bench: $(VENV)/.test            ## speed and memory, as ratios measured in one run
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+notebooks: $(VENV)/.lab         ## run the notebooks again and keep their outputs
+	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+clean:                          ## forget the environment and everything built
+	rm -rf $(VENV) build dist docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("nbinfer needs Python 3.11 or newer; try make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	@echo "Making the environment in $(VENV) (once) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: $(SOURCES) | $(VENV)/bin/python
+	@echo "Installing nbinfer (once) …"
+	@$(PIP) install --upgrade pip
+	@$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.ready
+	@echo "Installing JupyterLab (once) …"
+	@$(PIP) install --editable '.[lab]'
+	@touch $@
+
+# pip before 25.1 knows no dependency groups, so pip itself is upgraded first.
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.ready
+	@echo "Installing what '$(subst .,,$(notdir $@))' needs (once) …"
+	@$(PIP) install --editable '.[lab]' --group $(subst .,,$(notdir $@))
+	@touch $@

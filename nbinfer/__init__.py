@@ -1,0 +1,71 @@
+"""nbinfer: ask a model in a notebook, see the answer arrive, keep it as data.
+
+`%load_ext nbinfer`, then `%%infer` and a prompt. In Python: `nbinfer.InferenceClient`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbinfer import errors, sse, templates
+    from nbinfer.client import AsyncInferenceClient, InferenceClient
+    from nbinfer.results import TextResult
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncInferenceClient": "nbinfer.client",
+    "InferenceClient": "nbinfer.client",
+    "TextResult": "nbinfer.results",
+    "errors": "nbinfer",
+    "sse": "nbinfer",
+    "templates": "nbinfer",
+}
+"""Public name → the module it is imported from when first used: loading the extension must cost nothing."""
+
+last: TextResult | None = None
+"""The result of the last magic."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES[name]
+    value = importlib.import_module(f"{home}.{name}") if home == __name__ else getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name the public names too that have not been used yet."""
+    return sorted({*globals(), *_HOMES})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Give a notebook `%%infer` and `%infer`; called by `%load_ext nbinfer`."""
+    from nbinfer.notebook import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take everything back; called by `%unload_ext nbinfer`."""
+    from nbinfer.notebook import unload
+
+    unload(shell)
+
+
+__all__ = [
+    "AsyncInferenceClient",
+    "InferenceClient",
+    "TextResult",
+    "errors",
+    "last",
+    "sse",
+    "templates",
+]

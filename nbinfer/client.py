@@ -1,0 +1,292 @@
+"""`InferenceClient` and `AsyncInferenceClient`: the public face of the core.
+
+A drop-in for `huggingface_hub.InferenceClient`: the same names, arguments and return types. Where nbinfer differs on
+purpose, `DIFFERENCES` says how.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+
+import msgspec
+
+from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
+from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest
+from nbinfer.flows import Timeout
+from nbinfer.params import Call as CallOptions
+from nbinfer.params import TextGenerationCall, defaults, resolve, split
+from nbinfer.results import Chunk, TextResult
+from nbinfer.services import Call, Service, locate
+
+if TYPE_CHECKING:
+    import httpx
+    from huggingface_hub import TextGenerationOutput
+
+DEFAULT_MODEL = "local"
+
+DIFFERENCES: Mapping[str, str] = {
+    "stop text": "removed from the answer, and found wherever token borders fall; `keep_stop=True` leaves it",
+    "prompt": "never in the answer unless `return_full_text=True`",
+    "special tokens": "not shown: `</s>` is no part of a text",
+    "max_new_tokens": "256 unless given; it is always sent, so that every server does the same",
+    "do_sample": "always sent: on when temperature, top_k, top_p or typical_p is given",
+    "temperature=0": "means no sampling, where the server itself refuses it",
+    "stop_sequences": "a second name of `stop`",
+    "unknown names": "refused, with the nearest known name",
+    "waiting": "10 s for a connection, 120 s for the first byte, 60 s between bytes; `timeout=` changes it",
+    "retries": "3, when the model is loading or busy, never after a part of the answer came",
+    "token": "the stored Hugging Face token goes to Hugging Face's hosts only",
+    "model": "a hub id, a URL, or `local`, which needs neither key nor network and is the default",
+}
+"""What differs from huggingface_hub's client, on purpose; each has a test."""
+
+
+class _Client:
+    """What both clients share: defaults, and how a call is put together."""
+
+    _kind: str
+
+    def __init__(  # noqa: PLR0913 - huggingface_hub's arguments
+        self,
+        model: str | None = None,
+        *,
+        token: str | Mapping[str, str] | None = None,
+        timeout: float | Timeout | None = None,
+        headers: Mapping[str, str] | None = None,
+        base_url: str | None = None,
+        api_key: str | Mapping[str, str] | None = None,
+    ) -> None:
+        if model and base_url:
+            raise ParameterError("`model` and `base_url` say the same thing: give one of them")
+        if token and api_key:
+            raise ParameterError("`token` and `api_key` are the same: give one of them")
+        self.model = model or base_url
+        self.timeout = timeout
+        self.headers: dict[str, str] = dict(headers or {})
+        self._key = key_of(token or api_key)
+
+    def __repr__(self) -> str:
+        """Show the model, never the key."""
+        return f"{type(self).__name__}(model={self.model or DEFAULT_MODEL!r})"
+
+    def preview(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """Return the request that a call would send, keys hidden, without sending it."""
+        service, call = self._call(task, inputs, parameters, model=model)
+        return service.preview(call)
+
+    def _call(  # noqa: PLR0913
+        self,
+        task: str,
+        inputs: str,
+        given: Mapping[str, Any],
+        *,
+        model: str | None,
+        stream: bool | None = None,
+        details: bool = True,
+    ) -> tuple[Service, Call]:
+        """Check everything that can be checked before anything is sent."""
+        service, name = locate(model or self.model or DEFAULT_MODEL)
+        if task not in service.tasks:
+            raise UnsupportedTaskError(f"{name} does not offer `{task}`", hint=nearest(task, service.tasks))
+        if not isinstance(inputs, str) or not inputs:
+            raise ParameterError("`inputs` cannot be empty" if inputs == "" else "the prompt must be a text")
+        for_task, for_call = split(given, service.tasks[task], CallOptions)
+        parameters = resolve(service.tasks[task], for_task)
+        options = defaults(CallOptions) | resolve(CallOptions, for_call)
+        fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
+        call = Call(
+            task=task,
+            inputs=inputs,
+            model=name,
+            parameters=parameters,
+            key=self._key,
+            headers={**self.headers, **options.get("headers", {}), **fresh},
+            extra=options.get("extra", {}),
+            timeout=Timeout.of(options.get("timeout", self.timeout)),
+            retries=options["retries"],
+            stream=stream,
+            details=details,
+        )
+        return service, call
+
+
+class InferenceClient(_Client):
+    """Ask a model: in a script, a thread, or an ordinary notebook cell.
+
+    `model` is a hub id, the URL of a server, or `local` (the default: built in, no key, no network). `token` or
+    `api_key` is a key, or `{"env": "NAME"}` to read it from the environment. `timeout` is in seconds. `headers` are
+    sent with every request and may be changed: `client.headers["x-use-cache"] = "0"`.
+    """
+
+    def __init__(self, model: str | None = None, **options: Any) -> None:
+        super().__init__(model, **options)
+        self._clients: Clients[httpx.Client] = Clients("Client")
+
+    def __enter__(self) -> InferenceClient:
+        """Return the client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the client's connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the client's connections; it can still be used and opens new ones."""
+        for client in self._clients.taken():
+            client.close()
+
+    def stream(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> ResultStream:
+        """Start a call and return its chunks as they come; `.result` holds the whole afterwards."""
+        service, call = self._call(task, inputs, parameters, model=model)
+        return ResultStream(service.flow(call), self._clients)
+
+    def run(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> TextResult:
+        """Perform a call and return its result."""
+        return self.stream(task, inputs, model=model, **parameters).drain()
+
+    @overload
+    def text_generation(
+        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[False] = ..., model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> str: ...
+    @overload
+    def text_generation(
+        self, prompt: str, *, details: Literal[True], stream: Literal[False] = ..., model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> TextGenerationOutput: ...
+    @overload
+    def text_generation(
+        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[True], model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> Iterator[str]: ...
+    @overload
+    def text_generation(
+        self, prompt: str, *, details: Literal[True], stream: Literal[True], model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> Iterator[Chunk]: ...
+    def text_generation(
+        self, prompt: str, *, details: bool = False, stream: bool = False, model: str | None = None,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> str | TextGenerationOutput | Iterator[str] | Iterator[Chunk]:
+        """Continue a prompt: the text, with `details` huggingface_hub's output object, with `stream` an iterator.
+
+        Raises ParameterError before anything is sent, then the errors of `nbinfer.errors`.
+        """
+        service, call = self._call(
+            "text-generation", prompt, parameters, model=model, stream=stream, details=details or stream
+        )
+        chunks = ResultStream(service.flow(call), self._clients)
+        if stream:
+            return iter(chunks) if details else _texts(chunks)
+        result = chunks.drain()
+        return hub_output(result) if details else result.text
+
+
+class AsyncInferenceClient(_Client):
+    """`InferenceClient` for async code: the same names, awaited."""
+
+    def __init__(self, model: str | None = None, **options: Any) -> None:
+        super().__init__(model, **options)
+        self._clients: Clients[httpx.AsyncClient] = Clients("AsyncClient")
+
+    async def __aenter__(self) -> AsyncInferenceClient:
+        """Return the client itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the client's connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the client's connections; it can still be used and opens new ones."""
+        for client in self._clients.taken():
+            await client.aclose()
+
+    def stream(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> AsyncResultStream:
+        """Start a call and return its chunks as they come; `.result` holds the whole afterwards."""
+        service, call = self._call(task, inputs, parameters, model=model)
+        return AsyncResultStream(service.flow(call), self._clients)
+
+    async def run(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> TextResult:
+        """Perform a call and return its result."""
+        return await self.stream(task, inputs, model=model, **parameters).drain()
+
+    @overload
+    async def text_generation(
+        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[False] = ..., model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> str: ...
+    @overload
+    async def text_generation(
+        self, prompt: str, *, details: Literal[True], stream: Literal[False] = ..., model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> TextGenerationOutput: ...
+    @overload
+    async def text_generation(
+        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[True], model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> AsyncIterator[str]: ...
+    @overload
+    async def text_generation(
+        self, prompt: str, *, details: Literal[True], stream: Literal[True], model: str | None = ...,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> AsyncIterator[Chunk]: ...
+    async def text_generation(
+        self, prompt: str, *, details: bool = False, stream: bool = False, model: str | None = None,
+        **parameters: Unpack[TextGenerationCall],
+    ) -> str | TextGenerationOutput | AsyncIterator[str] | AsyncIterator[Chunk]:
+        """Continue a prompt, as `InferenceClient.text_generation` does."""
+        service, call = self._call(
+            "text-generation", prompt, parameters, model=model, stream=stream, details=details or stream
+        )
+        chunks = AsyncResultStream(service.flow(call), self._clients)
+        if stream:
+            return aiter(chunks) if details else _async_texts(chunks)
+        result = await chunks.drain()
+        return hub_output(result) if details else result.text
+
+
+def key_of(given: str | Mapping[str, str] | None) -> str | None:
+    """Return a key that is given as such, or as `{"env": "NAME"}`."""
+    if given is None or isinstance(given, str):
+        return given
+    name = given.get("env", "")
+    if not os.environ.get(name):
+        raise ParameterError(f"the environment variable {name} is not set", hint=f"Set it: %env {name}=… shows the key; "
+                             f"better: import os, getpass; os.environ[{name!r}] = getpass.getpass()")
+    return os.environ[name]
+
+
+def hub_output(result: TextResult) -> TextGenerationOutput:
+    """Return a result as huggingface_hub's type, with the server's own finish reason."""
+    from huggingface_hub import TextGenerationOutput
+
+    details = {
+        "finish_reason": result.raw_finish_reason,
+        "generated_tokens": result.usage.output_tokens or 0,
+        "seed": result.seed,
+        "prefill": msgspec.to_builtins(list(result.prefill)),
+        "tokens": msgspec.to_builtins(list(result.token_list)),
+        "top_tokens": msgspec.to_builtins(list(result.top_tokens)) or None,
+        "best_of_sequences": msgspec.to_builtins(list(result.best_of_sequences)) or None,
+    }
+    output: TextGenerationOutput = TextGenerationOutput.parse_obj_as_instance(
+        {"generated_text": result.text, "details": details}
+    )
+    return output
+
+
+def _texts(stream: ResultStream) -> Iterator[str]:
+    with stream:
+        for chunk in stream:
+            if chunk.text:
+                yield chunk.text
+
+
+async def _async_texts(stream: AsyncResultStream) -> AsyncIterator[str]:
+    async with stream:
+        async for chunk in stream:
+            if chunk.text:
+                yield chunk.text

@@ -1,0 +1,332 @@
+"""The two drivers that perform a flow, one blocking, one async: the only module that talks HTTP.
+
+httpx is imported on the first request, never for embedded models. Plain http gets no TLS set-up; https shares one
+context per process, because loading the certificates is nine tenths of opening a first connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from nbinfer.errors import BadAnswerError, ConnectionFailedError, InferError, ParameterError, TimedOutError
+from nbinfer.flows import LARGEST_BODY, Ask, Flow, Interrupted, Produce, Read, Relay, Request, Response, Wait
+from nbinfer.results import Chunk, TextResult
+
+if TYPE_CHECKING:
+    import httpx
+
+HEADERS = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "nbinfer"}
+KEPT_ALIVE = 8
+COUNTDOWN = 1.0
+
+Waiting = Callable[[Wait], None]
+"""Told about once a second, while a flow waits, how much is left and why."""
+
+
+class _Stream:
+    """What both drivers share: the flow, the clients, the request under way and the outcome."""
+
+    def __init__(self, flow: Flow, clients: Clients[Any]) -> None:
+        self.waiting: Waiting = lambda _: None
+        self._flow = flow
+        self._clients = clients
+        self._request = Request(url="", json=None)
+        self._outcome: TextResult | None = None
+
+    @property
+    def result(self) -> TextResult:
+        """Return what arrived: complete after the last chunk, partial after an interrupt or an error."""
+        if self._outcome is None:
+            raise InferError("there is no result yet", hint="Iterate the stream to its end, or close it.")
+        return self._outcome
+
+    def _advance(self, step: Callable[[], Ask]) -> Ask | None:
+        """Take the flow one step on; None when it is over and the outcome is set."""
+        try:
+            return step()
+        except StopIteration as done:
+            self._outcome = done.value
+        except InferError as error:
+            self._outcome = error.partial
+            raise
+        return None
+
+    def _keep(self) -> None:
+        """Let the flow say what had arrived when its reader left."""
+        with suppress(InferError, Interrupted):
+            self._advance(functools.partial(self._flow.throw, Interrupted()))
+
+
+class ResultStream(_Stream):
+    """The chunks of an answer as they arrive; then, in `.result`, the whole.
+
+    Iterate it, or use it as a context manager. `close()` hangs up, which makes the server stop, and keeps what
+    arrived. Set `waiting` to be told of waits, for a model that is loading, say.
+    """
+
+    def __init__(self, flow: Flow, clients: Clients[httpx.Client]) -> None:
+        super().__init__(flow, clients)
+        self._response: httpx.Response | None = None
+        self._chunks = self._run()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yield chunks as they come; raises the errors of `nbinfer.errors`."""
+        return self._chunks
+
+    def __enter__(self) -> ResultStream:
+        """Return the stream itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Hang up."""
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; what arrived is in `.result`."""
+        self._chunks.close()
+
+    def drain(self) -> TextResult:
+        """Read to the end and return the result."""
+        for _ in self._chunks:
+            pass
+        return self.result
+
+    def _run(self) -> Generator[Chunk]:
+        step: Callable[[], Ask] = functools.partial(next, self._flow)
+        try:
+            while (ask := self._advance(step)) is not None:
+                try:
+                    reply: Response | bytes | None = None
+                    match ask:
+                        case Relay():
+                            for piece in self._pieces():
+                                yield from ask.decode(piece)
+                                if ask.finished:
+                                    break
+                        case Produce():
+                            yield from ask.chunks
+                        case Request():
+                            reply = self._send(ask)
+                        case Read():
+                            reply = b"".join(_bounded(self._pieces()))
+                        case Wait():
+                            for left in _countdown(ask):
+                                self.waiting(left)
+                                time.sleep(min(left.seconds, COUNTDOWN))
+                    step = functools.partial(self._flow.send, reply)
+                except InferError as error:
+                    step = functools.partial(self._flow.throw, error)
+        except InferError:
+            raise
+        except BaseException:
+            self._keep()
+            raise
+        finally:
+            if self._response is not None:
+                self._response.close()
+
+    def _send(self, request: Request) -> Response:
+        if self._response is not None:
+            self._response.close()
+        self._request = request
+        with translated(request):
+            client = self._clients.client(request.url)
+            self._response = client.send(_built(client, request), stream=True)
+        return _head(self._response, request)
+
+    def _pieces(self) -> Iterator[bytes]:
+        response = cast("httpx.Response", self._response)
+        with translated(self._request, began=True):
+            # The raw stream: httpx's own iterators cost a third of a microsecond a token.
+            yield from response.iter_bytes() if _is_coded(response) else cast("Iterable[bytes]", response.stream)
+
+
+class AsyncResultStream(_Stream):
+    """`ResultStream` for `async for` and `async with`."""
+
+    def __init__(self, flow: Flow, clients: Clients[httpx.AsyncClient]) -> None:
+        super().__init__(flow, clients)
+        self._response: httpx.Response | None = None
+        self._chunks = self._run()
+
+    def __aiter__(self) -> AsyncIterator[Chunk]:
+        """Yield chunks as they come; raises the errors of `nbinfer.errors`."""
+        return self._chunks
+
+    async def __aenter__(self) -> AsyncResultStream:
+        """Return the stream itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Hang up."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up; what arrived is in `.result`."""
+        await self._chunks.aclose()
+
+    async def drain(self) -> TextResult:
+        """Read to the end and return the result."""
+        async for _ in self._chunks:
+            pass
+        return self.result
+
+    async def _run(self) -> AsyncGenerator[Chunk]:
+        step: Callable[[], Ask] = functools.partial(next, self._flow)
+        try:
+            while (ask := self._advance(step)) is not None:
+                try:
+                    reply: Response | bytes | None = None
+                    match ask:
+                        case Relay():
+                            async for piece in self._pieces():
+                                for chunk in ask.decode(piece):
+                                    yield chunk
+                                if ask.finished:
+                                    break
+                        case Produce():
+                            # A model computes: in a thread, so that the event loop stays free.
+                            while (made := await asyncio.to_thread(next, ask.chunks, None)) is not None:
+                                yield made
+                        case Request():
+                            reply = await self._send(ask)
+                        case Read():
+                            reply = b"".join(_bounded([piece async for piece in self._pieces()]))
+                        case Wait():
+                            for left in _countdown(ask):
+                                self.waiting(left)
+                                await asyncio.sleep(min(left.seconds, COUNTDOWN))
+                    step = functools.partial(self._flow.send, reply)
+                except InferError as error:
+                    step = functools.partial(self._flow.throw, error)
+        except InferError:
+            raise
+        except BaseException:
+            self._keep()
+            raise
+        finally:
+            if self._response is not None:
+                await self._response.aclose()
+
+    async def _send(self, request: Request) -> Response:
+        if self._response is not None:
+            await self._response.aclose()
+        self._request = request
+        with translated(request):
+            client = self._clients.client(request.url)
+            self._response = await client.send(_built(client, request), stream=True)
+        return _head(self._response, request)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        response = cast("httpx.Response", self._response)
+        with translated(self._request, began=True):
+            pieces = response.aiter_bytes() if _is_coded(response) else cast("AsyncIterable[bytes]", response.stream)
+            async for piece in pieces:
+                yield piece
+
+
+C = TypeVar("C")
+
+
+class Clients(Generic[C]):
+    """httpx clients, one for http and one for https, opened when first needed."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._open: dict[str, C] = {}
+
+    def client(self, url: str) -> C:
+        """Return the client for a URL."""
+        import httpx
+
+        scheme = urlsplit(url).scheme
+        if scheme not in self._open:
+            limits = httpx.Limits(max_keepalive_connections=KEPT_ALIVE)
+            make = getattr(httpx, self._kind)
+            self._open[scheme] = make(headers=HEADERS, verify=_tls(scheme), limits=limits)
+        return self._open[scheme]
+
+    def taken(self) -> list[C]:
+        """Return the open clients, to be closed, and forget them."""
+        clients = list(self._open.values())
+        self._open.clear()
+        return clients
+
+
+@functools.cache
+def _tls(scheme: str) -> ssl.SSLContext:
+    """Return the process's TLS context; for plain http an empty one, which trusts nobody and loads nothing."""
+    import httpx
+
+    return httpx.create_ssl_context() if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@contextmanager
+def translated(request: Request, *, began: bool = False) -> Iterator[None]:
+    """Raise nbinfer's errors in place of httpx's, without the keys of the request."""
+    import httpx
+
+    host = urlsplit(request.url).netloc.rpartition("@")[2] or request.url
+    try:
+        yield
+    except httpx.ConnectTimeout as error:
+        raise TimedOutError(f"no connection to {host} within {request.timeout.connect:g} s") from error
+    except httpx.TimeoutException as error:
+        seconds = request.timeout.idle if began else request.timeout.first_byte
+        raise TimedOutError(f"nothing came from {host} for {seconds:g} s", hint="--timeout S waits longer.") from error
+    except httpx.ConnectError as error:
+        hint = "Is the server running, and the address right? `-m local` needs no network."
+        raise ConnectionFailedError(f"cannot connect to {host}: {_reason(error)}", hint=hint) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise ParameterError(f"{host} is no address of a server: {error}") from error
+    except httpx.HTTPError as error:
+        raise ConnectionFailedError(f"{host} hung up: {_reason(error)}") from error
+
+
+def _built(client: Any, request: Request) -> Any:
+    import httpx
+
+    wait = request.timeout
+    timeout = httpx.Timeout(connect=wait.connect, read=wait.first_byte, write=wait.idle, pool=wait.connect)
+    content = msgspec.json.encode(request.json)
+    return client.build_request(request.method, request.url, headers=request.headers, content=content, timeout=timeout)
+
+
+def _head(response: httpx.Response, request: Request) -> Response:
+    # httpcore reads the limit anew when the body begins: from here on it is the idle time that counts.
+    response.request.extensions["timeout"]["read"] = request.timeout.idle
+    return Response(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+
+
+def _is_coded(response: httpx.Response) -> bool:
+    return response.headers.get("content-encoding", "identity") != "identity"
+
+
+def _bounded(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > LARGEST_BODY:
+            raise BadAnswerError(f"the answer is larger than {LARGEST_BODY // 2**20} MiB")
+        yield piece
+
+
+def _countdown(wait: Wait) -> Iterator[Wait]:
+    until = time.monotonic() + wait.seconds
+    while (left := until - time.monotonic()) > 0:
+        yield Wait(left, wait.reason)
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's words without its numbers."""
+    return re.sub(r"\[Errno -?\d+\]\s*", "", str(error)) or type(error).__name__

@@ -1,0 +1,180 @@
+"""What a call asks of the wire, as generators without I/O, and the one place that retries.
+
+A flow yields what it needs (`Request`, `Read`, `Relay`, `Produce`, `Wait`), is sent the answer, and returns the
+result: httpx's auth flow, widened to streams. The two drivers perform it, one blocking, one async.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbinfer.answers import TextAnswer
+from nbinfer.errors import ApiError, InferError, ModelLoadingError, StreamInterruptedError, api_error, redact
+from nbinfer.results import Chunk, TextResult
+
+LONGEST_WAIT = 60.0
+LONGEST_LOADING_WAIT = 30.0
+LARGEST_BODY = 64 * 2**20
+HIDDEN = "<hidden>"
+SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "cookie", "proxy-authorization"})
+
+
+@dataclass(frozen=True)
+class Timeout:
+    """Seconds to wait for a connection, for the first byte of an answer, and between two bytes of it."""
+
+    connect: float = 10.0
+    first_byte: float = 120.0
+    idle: float = 60.0
+
+    @classmethod
+    def of(cls, seconds: float | Timeout | None) -> Timeout:
+        """Read one number as the longest that any single wait may take."""
+        if isinstance(seconds, Timeout):
+            return seconds
+        return cls() if seconds is None else cls(min(cls.connect, seconds), seconds, seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Ask: send this and wait for the head of the answer. The flow is sent a Response."""
+
+    url: str
+    json: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+    timeout: Timeout = Timeout()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the keys among the headers, which nothing may show."""
+        return tuple(
+            secret
+            for name, value in self.headers.items()
+            if name.lower() in SECRET_HEADERS
+            for secret in (value, value.partition(" ")[2])
+            if secret
+        )
+
+    def shown(self) -> dict[str, Any]:
+        """Return the request as data, keys hidden."""
+        headers = {name: redact(value, self.secrets) for name, value in self.headers.items()}
+        return {"method": self.method, "url": self.url, "headers": headers, "json": self.json}
+
+
+@dataclass(frozen=True)
+class Response:
+    """The head of an answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Ask: the whole body. The flow is sent bytes."""
+
+
+@dataclass
+class Relay:
+    """Ask: pass the body piece by piece through `decode` and hand on what comes out, until `finished` is set."""
+
+    decode: Callable[[bytes], Iterable[Chunk]]
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Produce:
+    """Ask: hand on the chunks of an iterator that computes."""
+
+    chunks: Iterator[Chunk]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Ask: let time pass."""
+
+    seconds: float
+    reason: str
+
+
+class Interrupted(BaseException):
+    """Thrown into a flow when its reader leaves: the flow returns what it has."""
+
+
+Ask = Request | Read | Relay | Produce | Wait
+Steps = Generator[Ask, Any, None]
+Flow = Generator[Ask, Any, TextResult]
+
+
+def answered(answer: TextAnswer, attempt: Callable[[bool], Steps], *, retries: int = 0) -> Flow:
+    """Run `attempt` until it succeeds and return what it collected in `answer`.
+
+    `attempt` is told whether it is a retry. A service that asks for patience is asked again, but never after a
+    part was delivered. Whatever stops the answer, what arrived is kept: in the result when its reader leaves, in
+    the error's `.partial` when it breaks.
+    """
+    tries = 0
+    try:
+        while True:
+            try:
+                yield from attempt(tries > 0)
+                break
+            except InferError as error:
+                if answer.complete:
+                    break
+                if answer.began:
+                    raise broken_off(error, answer.result("error")) from error
+                if (seconds := pause(error, tries, retries)) is None:
+                    raise
+                reason = str(error)
+            tries += 1
+            yield Wait(seconds, reason)
+    except Interrupted:
+        return answer.result(None if answer.complete else "interrupted")
+    if not (answer.complete or answer.stopped):
+        raise StreamInterruptedError("the answer broke off before its end", partial=answer.result("error"))
+    return answer.result()
+
+
+def broken_off(error: InferError, so_far: TextResult) -> InferError:
+    """Attach what had arrived; an error that the service did not name becomes StreamInterruptedError."""
+    if isinstance(error, ApiError):
+        error.partial = so_far
+        return error
+    return StreamInterruptedError(f"the answer broke off: {error}", hint=error.hint, partial=so_far)
+
+
+def pause(error: InferError, tries: int, retries: int) -> float | None:
+    """Return how long to wait before the next try: as the service asks, else 1, 2, 4 … seconds; None for no more."""
+    if not isinstance(error, ApiError) or tries >= min(retries, retries if error.retries is None else error.retries):
+        return None
+    if isinstance(error, ModelLoadingError) and error.estimated_time is not None:
+        return min(max(error.estimated_time, 1.0), LONGEST_LOADING_WAIT)
+    seconds = _retry_after(error.headers)
+    seconds = float(2**tries) if seconds is None else seconds
+    return seconds if seconds <= LONGEST_WAIT else None
+
+
+def opened(request: Request) -> Generator[Ask, Any, Response]:
+    """Send a request and return the head of its answer; raise the fitting ApiError when the service refuses."""
+    response: Response = yield request
+    if 200 <= response.status < 300:  # noqa: PLR2004
+        return response
+    body: bytes = yield Read()
+    raise api_error(
+        response.status, body, url=request.url, headers=response.headers, secrets=request.secrets
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read `Retry-After`, or the reset time of Hugging Face's `ratelimit` header when nothing remains."""
+    try:
+        if value := headers.get("retry-after"):
+            return max(float(value), 0.0)
+        fields = dict(part.strip().split("=", 1) for part in headers.get("ratelimit", "").split(";") if "=" in part)
+        return float(fields["t"]) if fields.get("r") == "0" else None
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,232 @@
+"""The line of a magic: words in, options out. Flags are made from the rows of `params`."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypedDict
+
+from nbinfer.errors import ParameterError, nearest
+from nbinfer.params import Call, Param, TextGeneration, names, read_object, table
+from nbinfer.results import FORMS
+
+TASKS: Mapping[str, str] = {"text-generation": "text-generation", "generate": "text-generation"}
+"""What may be written as the task of a cell, and the task it means."""
+
+
+class Cell(TypedDict, total=False):
+    """What the magics do with a call, beside the options of its task."""
+
+    model: Annotated[str, Param(description="Model: a hub id, a URL, or local (the default).", aliases=("m",))]
+    base_url: Annotated[str, Param(description="Address of a server; the same as -m URL.")]
+    api_key_env: Annotated[str, Param(description="Environment variable that holds the key for this server.")]
+    header: Annotated[list[str], Param(description="Header to send, 'Name: value'. Repeat for several.")]
+    no_cache: Annotated[bool, Param(description="Ask for a fresh answer (x-use-cache: 0).")]
+    out: Annotated[str, Param(description="Variable that receives the result; NAME << does the same.", aliases=("o",))]
+    format: Annotated[
+        str, Param(description="How to show the result.", default="markdown", choices=FORMS, aliases=("f",))
+    ]
+    tee: Annotated[str, Param(description="File that the text is written to as it arrives.")]
+    template: Annotated[str, Param(description="Chat template to put the prompt into.")]
+    raw: Annotated[bool, Param(description="Send the prompt as typed: fill in no {{ names }}.")]
+    dry_run: Annotated[bool, Param(description="Show the rendered prompt and the request; send nothing.")]
+    param: Annotated[list[str], Param(description="name=value for a parameter that nbinfer does not know.")]
+    task: Annotated[str, Param(description="Task, for %infer; %%infer takes it as its first word.")]
+    help: Annotated[bool, Param(description="Show this help.", aliases=("h",))]
+
+
+def cell_rows() -> dict[str, Param]:
+    """Return the magics' own options: those above, and how long to wait and how often to try."""
+    return {**table(Cell), **{name: row for name, row in table(Call).items() if name in {"timeout", "retries"}}}
+
+
+@functools.cache
+def flags() -> Mapping[str, Param]:
+    """Return every flag with the row it sets; a flag with `no_` in front sets False."""
+    rows = {**cell_rows(), **table(TextGeneration)}
+    found = {}
+    for row in rows.values():
+        for name in (row.name, *row.aliases):
+            found[f"-{name}" if len(name) == 1 else "--" + name.replace("_", "-")] = row
+    return found
+
+
+@dataclass
+class Line:
+    """A magic's line, read: its task, the magic's own options, the task's parameters, and what of it is prompt."""
+
+    task: str = "text-generation"
+    options: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    prompt: str = ""
+    silent: bool = False
+
+
+def read(line: str, *, is_cell: bool) -> Line:
+    """Read a magic's line; raise ParameterError that names the nearest flag or task for what it does not know.
+
+    In the cell form the line holds flags, a task, and perhaps `NAME <<`. In the line form the first word that is no
+    flag begins the prompt, which is taken as typed.
+    """
+    found = Line()
+    line, found.silent = _silenced(line)
+    words = Words(line)
+    while (word := words.next()) is not None:
+        if word.startswith("-") and len(word) > 1:
+            _take_flag(word, words, found)
+        elif not is_cell:
+            found.prompt = words.rest_from_here()
+            break
+        elif words.peek() == "<<":
+            words.next()
+            found.options["out"] = word
+        else:
+            found.task = task_of(word)
+    if "task" in found.options:
+        found.task = task_of(found.options.pop("task"))
+    _check(found)
+    return found
+
+
+def task_of(word: str) -> str:
+    """Return the task that a word means."""
+    if word not in TASKS:
+        raise ParameterError(f"`{word}` is no task", hint=f"{nearest(word, TASKS)} The prompt goes below the line.")
+    return TASKS[word]
+
+
+class Words:
+    """The words of a line, split as a shell would, with the rest at hand as typed."""
+
+    def __init__(self, line: str) -> None:
+        self._line = line
+        self._start = self._position = 0
+
+    def next(self) -> str | None:
+        """Return the next word without its quotes, or None at the end."""
+        self._start = self._position + len(self._line[self._position :]) - len(self._line[self._position :].lstrip())
+        text = self._line[self._start :]
+        if not text:
+            return None
+        lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+        lexer.whitespace_split, lexer.commenters = True, ""
+        try:
+            word = lexer.get_token()
+        except ValueError:
+            # An apostrophe in a prompt opens no quote that anyone meant.
+            word = text.split(maxsplit=1)[0]
+            self._position = self._start + len(word)
+            return word
+        self._position = self._start + lexer.instream.tell()
+        return word
+
+    def peek(self) -> str | None:
+        """Return the next word and stay here."""
+        here = (self._start, self._position)
+        word = self.next()
+        self._start, self._position = here
+        return word
+
+    def rest_from_here(self) -> str:
+        """Return the line from the word just read to its end, as typed."""
+        return self._line[self._start :].strip()
+
+
+def _take_flag(word: str, words: Words, found: Line) -> None:
+    flag, _, given = word.partition("=")
+    name = flag if not flag.startswith("--") else flag.replace("_", "-")
+    row = flags().get(name)
+    value: Any
+    if row is None and name.startswith("--no-") and (row := flags().get("--" + name[5:])) and row.type is bool:
+        value = False
+    elif row is None:
+        raise ParameterError(f"unknown flag {flag}", hint=nearest(flag, [f for f in flags() if len(f) > 2]))
+    elif row.type is bool and not given:
+        value = True
+    else:
+        text = given if "=" in word else words.next()
+        if text is None:
+            raise ParameterError(f"{flag} needs a value", hint=row.description)
+        value = _parsed(row, flag, text)
+    own = found.options if row.name in cell_rows() else found.parameters
+    if row.name in own and not isinstance(value, list):
+        raise ParameterError(f"{flag} is given twice")
+    own[row.name] = own[row.name] + value if row.name in own else value
+
+
+def _parsed(row: Param, flag: str, text: str) -> Any:
+    try:
+        return row.parse(text)
+    except ValueError as error:
+        raise ParameterError(f"{flag} {error}", hint=row.description) from None
+
+
+def _check(found: Line) -> None:
+    out = found.options.get("out")
+    if out is not None and not out.isidentifier():
+        raise ParameterError(f"`{out}` cannot be the name of a variable")
+    if "base_url" in found.options and "model" in found.options:
+        raise ParameterError("-m and --base-url say the same thing: give one of them")
+    for name, value in map(_named, found.options.pop("param", ())):
+        home = found.parameters if name in names(TextGeneration) else found.options.setdefault("extra", {})
+        home[name] = value
+    found.options["headers"] = dict(map(_header, found.options.pop("header", ())))
+
+
+def _named(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ParameterError(f"--param {text}: write it as name=value")
+    try:
+        return name.strip(), read_object(value)
+    except ValueError:
+        return name.strip(), value
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ParameterError(f"--header {name.strip() or text!r}: write it as 'Name: value'")
+    return name.strip().lower(), value.strip()
+
+
+def _silenced(line: str) -> tuple[str, bool]:
+    line = line.rstrip()
+    return (line[:-1].rstrip(), True) if line.endswith(";") else (line, False)
+
+
+def help_text() -> str:
+    """Return the help of `%%infer`, made from the same rows."""
+    return "\n".join(_help_lines())
+
+
+def _help_lines() -> Iterator[str]:
+    yield "%%infer [TASK] [-m MODEL] [-o NAME] [flags]     the cell below is the prompt"
+    yield "%infer  [flags] PROMPT"
+    yield ""
+    yield "{{ name }} in the prompt is filled in from your variables. The result is a TextResult: str(r), r.to_frame(),"
+    yield "r.tokens; it is also in `_` and `nbinfer.last`. Interrupting the cell keeps the text that has arrived."
+    yield f"Tasks: {', '.join(TASKS)}."
+    for title, rows in (("The cell", cell_rows()), ("Text generation", table(TextGeneration))):
+        yield ""
+        yield f"{title}:"
+        for row in rows.values():
+            yield from _row_lines(row)
+
+
+def _row_lines(row: Param) -> Iterator[str]:
+    short = "".join(f"-{alias}, " for alias in row.aliases if len(alias) == 1)
+    kind = {int: " N", float: " X", bool: "", dict: " JSON"}.get(row.type, " TEXT")
+    if row.choices:
+        kind = " " + "|".join(row.choices)
+    facts = [
+        row.bounds.removeprefix("must be ").replace("strictly positive", "> 0"),
+        f"default {row.default}" if row.default is not None else "",
+        f"try {', '.join(f'{value:g}' for value in row.usual)}" if row.usual else "",
+    ]
+    shown = "; ".join(filter(None, facts))
+    flag = f"  {short}{row.flag}{kind}"
+    gap = " " * max(1, 34 - len(flag))
+    yield f"{flag}{gap}{row.description}{f' ({shown})' if shown else ''}"

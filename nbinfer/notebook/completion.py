@@ -1,0 +1,79 @@
+"""Tab: flags, models, templates, formats and variables of the magics, without touching the network."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from IPython import get_ipython
+from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
+
+from nbinfer.notebook.arguments import TASKS, flags
+from nbinfer.templates import TEMPLATES
+
+if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext
+
+_NOTHING: SimpleMatcherResult = {"completions": []}
+_MAGIC_LINE = re.compile(r"\s*(?:[\w.]+\s*=\s*)?(%%?infer)\s")
+_HOLE = re.compile(r"\{\{\s*(\w*)$")
+
+
+@context_matcher()
+def complete(context: CompletionContext) -> SimpleMatcherResult:
+    """Offer what fits at the cursor of a magic's line, or of a `{{` in its cell; otherwise nothing."""
+    before = context.text_until_cursor
+    if context.full_text.lstrip().startswith("%%infer") and context.cursor_line > 0:
+        hole = _HOLE.search(before)
+        return _matching(hole.group(1), _variables(), "variable") if hole else _NOTHING
+    if not _MAGIC_LINE.match(before):
+        return _NOTHING
+    words = before.split()
+    word = "" if before[-1].isspace() else words.pop()
+    previous = words[-1] if words else ""
+    flag, equals, value = word.partition("=")
+    if equals and flag in flags():
+        return _matching(value, _values(flag), "value")
+    if previous in flags() and flags()[previous].type is not bool:
+        return _matching(word, _values(previous), "value")
+    if word.startswith("-"):
+        return _matching(word, _flags(), "flag")
+    return _matching(word, TASKS, "task") if before.lstrip().startswith("%%") else _NOTHING
+
+
+def _matching(fragment: str, offered: Iterable[str], kind: str) -> SimpleMatcherResult:
+    found = [SimpleCompletion(text, type=kind) for text in offered if text.startswith(fragment)]
+    return {"completions": found, "matched_fragment": fragment, "suppress": bool(found), "ordered": True}
+
+
+def _flags() -> Iterator[str]:
+    for flag, row in flags().items():
+        yield flag
+        if row.type is bool and len(flag) > 2 and not flag.startswith("--no-"):
+            yield f"--no-{flag[2:]}"
+
+
+def _values(flag: str) -> Iterable[str]:
+    row = flags()[flag]
+    match row.name:
+        case "model":
+            from nbinfer.services import known_models
+
+            return known_models()
+        case "template":
+            return TEMPLATES
+        case "out":
+            return _variables()
+        case "api_key_env":
+            return sorted(name for name in os.environ if re.search(r"KEY|TOKEN", name))
+        case "task":
+            return TASKS
+    return [*map(str, row.choices), *(f"{value:g}" for value in row.usual)]
+
+
+def _variables() -> list[str]:
+    shell = get_ipython()
+    hidden = shell.user_ns_hidden if shell else {}
+    return sorted(name for name in (shell.user_ns if shell else {}) if not name.startswith("_") and name not in hidden)

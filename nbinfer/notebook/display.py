@@ -1,0 +1,196 @@
+"""Showing an answer while it arrives, with traffic that grows as the text does, and leaving one static output.
+
+Finished Markdown blocks are sealed: each update sends only the block that is still growing. When the answer is
+complete, one output with the whole of it takes their place.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from nbinfer.markdown import finished, safe
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbinfer.results import TextResult
+
+INTERVAL = 0.05
+"""Seconds between updates: twenty a second."""
+LONG_BLOCK = 2000
+GROWTH = 8
+"""A block beyond LONG_BLOCK characters is sent again only when it has grown by one part in this many."""
+
+
+class Live(ABC):
+    """Where one answer appears."""
+
+    @abstractmethod
+    def status(self, text: str) -> None:
+        """Say in one line what is being waited for; the first text takes its place."""
+
+    @abstractmethod
+    def add(self, text: str) -> None:
+        """Show some more text."""
+
+    @abstractmethod
+    def end(self, result: TextResult | None, form: str) -> None:
+        """Leave the result, or nothing, as the one output."""
+
+
+class Silent(Live):
+    """Shows nothing."""
+
+    def status(self, text: str) -> None:
+        """Show nothing."""
+
+    def add(self, text: str) -> None:
+        """Show nothing."""
+
+    def end(self, result: TextResult | None, form: str) -> None:
+        """Show nothing."""
+
+
+class Terminal(Live):
+    """Prints the text as it comes."""
+
+    def __init__(self, form: str) -> None:
+        self._streams = form in {"markdown", "text"}
+        self._status = ""
+        self._written = False
+
+    def status(self, text: str) -> None:
+        """Show the line where it can be taken back."""
+        if sys.stdout.isatty() and not self._written:
+            self._erase()
+            self._status = text
+            print(text, end="", flush=True)
+
+    def add(self, text: str) -> None:
+        """Print the text."""
+        self._erase()
+        if self._streams and text:
+            self._written = True
+            print(text, end="", flush=True)
+
+    def end(self, result: TextResult | None, form: str) -> None:
+        """End the line; print the result where it could not be streamed, and what the reader should notice."""
+        self._erase()
+        if self._written:
+            print(flush=True)
+        elif result is not None:
+            print(result.bundle(form)[0].get("text/plain", ""), flush=True)
+        for notice in result.notices if result else ():
+            print(f"({notice})", file=sys.stderr)
+
+    def _erase(self) -> None:
+        if self._status:
+            print("\r" + " " * len(self._status) + "\r", end="", flush=True)
+            self._status = ""
+
+
+class Notebook(Live):
+    """Shows the text as Markdown in a cell's output.
+
+    `alone` says that nothing else is in the cell: then finished blocks are sealed in outputs of their own, which the
+    whole replaces at the end. Otherwise one output is updated in place, more rarely as it grows, because taking
+    several back would take the cell's own prints with them.
+    """
+
+    def __init__(self, shell: InteractiveShell, *, alone: bool) -> None:
+        self._shell = shell
+        self._alone = alone
+        self._id = ""
+        self._outputs = 0
+        self._open = ""
+        self._sent = 0
+        self._updated = 0.0
+
+    def status(self, text: str) -> None:
+        """Show the line in the place where the text will appear."""
+        self._show({"text/plain": text, "text/markdown": f"<sub>{safe(text)}</sub>"})
+
+    def add(self, text: str) -> None:
+        """Show the text, at most twenty times a second."""
+        self._open += text
+        now = time.monotonic()
+        grown = len(self._open) - self._sent
+        if not grown or now - self._updated < INTERVAL or (self._sent > LONG_BLOCK and grown * GROWTH < self._sent):
+            return
+        self._updated = now
+        if self._alone and (done := finished(self._open)):
+            self._show(_markdown(self._open[:done]))
+            self._open = self._open[done:]
+            self._id = ""
+        if self._open.strip():
+            self._show(_markdown(self._open))
+        self._sent = len(self._open)
+
+    def end(self, result: TextResult | None, form: str) -> None:
+        """Put the whole in place of everything shown so far."""
+        if self._outputs > 1 or (result is None and self._alone):
+            self._shell.display_pub.clear_output(wait=True)
+            self._id = ""
+        if result is not None:
+            self._show(*result.bundle(form))
+        elif self._id:
+            self._show({"text/plain": ""})
+
+    def _show(self, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
+        known = bool(self._id)
+        if not known:
+            self._id = uuid4().hex
+            self._outputs += 1
+        self._shell.display_pub.publish(
+            data=dict(data), metadata=dict(metadata or {}), transient={"display_id": self._id}, update=known
+        )
+
+
+def live(shell: InteractiveShell, form: str, *, alone: bool, silent: bool) -> Live:
+    """Return the display that fits the shell."""
+    if silent or form == "none":
+        return Silent()
+    return Notebook(shell, alone=alone) if hasattr(shell, "kernel") else Terminal(form)
+
+
+def shown(result: object, shell: InteractiveShell) -> None:
+    """Mark a result as seen in this cell: the display hook sets `Out[n]` and `_`, but does not show it again."""
+    cell = shell.execution_count
+    attributes = vars(result)
+
+    def display() -> None:
+        del attributes["_ipython_display_"]
+        if shell.execution_count != cell:
+            from IPython.display import display as show
+
+            show(result)
+        elif not hasattr(shell, "kernel"):
+            # A terminal has printed `Out[n]:` already.
+            print(getattr(result, "footer", ""))
+
+    attributes["_ipython_display_"] = display
+
+
+class Preview(dict[str, Any]):
+    """What a call would send: a plain dict that shows the prompt as text and the rest as JSON."""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        import msgspec
+
+        body = self.get("json", self)
+        rest = msgspec.json.format(msgspec.json.encode(dict(self)), indent=2).decode()
+        prompt = str(body.get("inputs", ""))
+        fence = "`" * 4
+        return {
+            "text/plain": f"{prompt}\n\n{rest}",
+            "text/markdown": f"**Prompt**\n\n{fence}text\n{prompt}\n{fence}\n\n**Request**\n\n{fence}json\n{rest}\n{fence}",
+        }
+
+
+def _markdown(text: str) -> dict[str, str]:
+    return {"text/markdown": safe(text), "text/plain": text}

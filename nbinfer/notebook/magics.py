@@ -1,0 +1,171 @@
+"""`%%infer` and `%infer`: read the line, make the call, show it, keep it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+import nbinfer
+from nbinfer.errors import InferError, ParameterError
+from nbinfer.notebook.arguments import Line, help_text, read
+from nbinfer.notebook.display import Live, Preview, live, shown
+from nbinfer.params import TextGeneration, table
+from nbinfer.templates import interpolate, wrapped
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nbinfer.client import InferenceClient
+    from nbinfer.drivers import ResultStream
+    from nbinfer.flows import Wait
+    from nbinfer.results import TextResult
+
+T = TypeVar("T")
+
+LOCAL_SAMPLING = {"temperature": 0.7, "top_k": 50, "top_p": 0.95}
+"""What a cell on an embedded model uses when it says nothing about sampling: stories, not their likeliest end."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """The reader interrupted the cell; what had arrived is kept."""
+
+    def __init__(self, result: TextResult, name: str) -> None:
+        tokens = result.usage.output_tokens or 0
+        super().__init__(f"stopped after {tokens} token{'s' * (tokens != 1)}; the text so far is in `{name}`")
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"KeyboardInterrupt: {self}"]
+
+
+# What a kernel reports as the error's name; tools that run notebooks look for this one.
+StoppedError.__name__ = KeyboardInterrupt.__name__
+
+
+@magics_class
+class InferMagics(Magics):
+    """The magics of `%load_ext nbinfer`."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._clients: dict[str | None, InferenceClient] = {}
+
+    @no_var_expand
+    @line_cell_magic
+    def infer(self, line: str, cell: str | None = None) -> object:
+        """Ask a model; see `%infer --help`."""
+        arguments = read(line, is_cell=cell is not None)
+        if arguments.options.get("help"):
+            print(help_text())
+            return None
+        prompt = self._prompt(arguments, arguments.prompt if cell is None else cell.removesuffix("\n"))
+        client, parameters = self._client(arguments), self._parameters(arguments)
+        if arguments.options.get("dry_run"):
+            preview = self._keep(arguments, Preview(client.preview(arguments.task, prompt, **parameters)))
+            if arguments.silent:
+                shown(preview, self.shell)
+            return preview
+        stream = client.stream(arguments.task, prompt, **parameters)
+        return self._shown(arguments, stream, model=parameters["model"] or "local", alone=self._alone(cell))
+
+    def _prompt(self, arguments: Line, text: str) -> str:
+        if not text.strip():
+            raise ParameterError("there is no prompt", hint="%%infer takes it from the cell, %infer from its line.")
+        if not arguments.options.get("raw"):
+            text = interpolate(text, self.shell.user_ns)
+        template = arguments.options.get("template")
+        return wrapped(template, text) if template else text
+
+    def _client(self, arguments: Line) -> InferenceClient:
+        """Return a client for the key this cell names; one is kept for each, with its open connections."""
+        from nbinfer.client import InferenceClient, key_of
+
+        name = arguments.options.get("api_key_env")
+        key = key_of({"env": name}) if name else None
+        if key not in self._clients:
+            self._clients[key] = InferenceClient(api_key=key)
+        return self._clients[key]
+
+    def _parameters(self, arguments: Line) -> dict[str, Any]:
+        """Put together what the client is called with."""
+        from nbinfer.services import locate
+
+        options = arguments.options
+        model = options.get("base_url") or options.get("model")
+        service, _ = locate(model or "local", bare_ids=False)
+        given = arguments.parameters
+        said = [name for name, row in table(TextGeneration).items() if name in given and (row.samples or name == "do_sample")]
+        usual = LOCAL_SAMPLING if service.name == "local" and not said else {}
+        call = {name: options[name] for name in ("timeout", "retries", "headers", "extra") if name in options}
+        if options.get("no_cache"):
+            call["use_cache"] = False
+        return {"model": model, **usual, **given, **call}
+
+    def _shown(self, arguments: Line, stream: ResultStream, *, model: str, alone: bool) -> TextResult:
+        """Show the answer while it arrives, and keep it whatever happens."""
+        form = arguments.options.get("format", "markdown")
+        display = live(self.shell, form, alone=alone, silent=arguments.silent)
+        stream.waiting = lambda wait: display.status(_waiting(wait))
+        display.status(f"{model} …")
+        try:
+            with _tee(arguments.options.get("tee")) as tee:
+                for chunk in stream:
+                    if chunk.text:
+                        display.add(chunk.text)
+                        tee(chunk.text)
+        except KeyboardInterrupt:
+            stream.close()
+            self._keep_partial(arguments, display, stream.result)
+            raise StoppedError(stream.result, arguments.options.get("out", "_")) from None
+        except InferError as error:
+            self._keep_partial(arguments, display, error.partial)
+            if error.partial is not None:
+                error.hint = f"{error.hint}\nThe text so far is in `{arguments.options.get('out', '_')}`.".strip()
+            raise
+        result = self._keep(arguments, stream.result)
+        display.end(result, form)
+        shown(result, self.shell)
+        return result
+
+    def _keep(self, arguments: Line, result: T) -> T:
+        """Put a result where the user will look for it; the display hook does the same for `_` and `Out[n]`."""
+        if name := arguments.options.get("out"):
+            self.shell.user_ns[name] = result
+        if not isinstance(result, Preview):
+            nbinfer.last = result  # type: ignore[assignment]
+        return result
+
+    def _keep_partial(self, arguments: Line, display: Live, result: TextResult | None) -> None:
+        display.end(result, "markdown")
+        if result is not None:
+            self.shell.displayhook.update_user_ns(self._keep(arguments, result))
+
+    def _alone(self, cell: str | None) -> bool:
+        """Say whether the magic is all there is in the cell that runs."""
+        history = self.shell.history_manager.input_hist_raw
+        source = history[-1].strip() if history else ""
+        return source.startswith("%%infer") if cell is not None else source.startswith("%infer") and "\n" not in source
+
+
+InferMagics.infer.__doc__ = help_text()
+
+
+def _waiting(wait: Wait) -> str:
+    return f"{wait.reason} · trying again in {wait.seconds:.0f} s"
+
+
+@contextlib.contextmanager
+def _tee(path: str | None) -> Iterator[Callable[[str], object]]:
+    """Write each piece to a file at once, so that a crash loses none."""
+    if path is None:
+        yield lambda _: None
+        return
+    try:
+        file = Path(path).expanduser().open("wb", buffering=0)
+    except OSError as error:
+        raise ParameterError(f"--tee {path}: {error.strerror}") from error
+    with file:
+        yield lambda text: file.write(text.encode())

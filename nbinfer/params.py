@@ -1,0 +1,399 @@
+"""Every option, declared once: keyword types, checks, flags, controls and documentation are made from these rows.
+
+A group is a TypedDict whose fields carry a `Param`; `table(group)` reads it as rows. Ranges and the texts of
+refusals are text-generation-inference's (router 3.3, `validation.rs`), in the order in which that server checks.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import math
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, NoReturn, TypedDict, get_args, get_origin, get_type_hints
+
+from nbinfer.errors import ParameterError, nearest
+
+DEFAULT_MAX_NEW_TOKENS = 256
+SEEDS = 2**64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """One option: all that any face needs to know about it."""
+
+    description: str
+    usual: tuple[float, ...] = ()
+    """Values worth trying: in help, on sliders, in the documentation."""
+    default: Any = None
+    """Sent when the caller gives nothing; None leaves the option out."""
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    off: float | None = None
+    """One value outside the bounds that is understood all the same."""
+    aliases: tuple[str, ...] = ()
+    samples: bool = False
+    """Giving it switches sampling on."""
+    sent: bool = True
+    """False for what nbinfer does itself with the answer."""
+    name: str = ""  # this and the rest are filled in by table()
+    type: Any = str
+    choices: tuple[Any, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        """Return the name as a command-line flag."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def bounds(self) -> str:
+        """Say in words which numbers are allowed, as the server says it; empty where all are."""
+        whole_from_one = self.ge == 1 and self.type is int
+        if (self.gt == 0 or whole_from_one) and self.lt is None and self.le is None:
+            return "must be strictly positive"
+        signs = (("> ", self.gt), (">= ", self.ge), ("< ", self.lt), ("<= ", self.le))
+        limits = [sign + _figure(bound, self.type) for sign, bound in signs if bound is not None]
+        return f"must be {' and '.join(limits)}" if limits else ""
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in the option's own type, or raise ValueError with the reason."""
+        checked = _CHECKS[get_origin(self.type) or self.type](self, value)
+        if self.choices and checked not in self.choices:
+            raise ValueError(f"must be one of {', '.join(map(str, self.choices))}. Given: {value!r}")
+        return checked
+
+    def parse(self, text: str) -> Any:
+        """Read the option from the text of a flag; raise ValueError with the reason."""
+        if self.type in {int, float}:
+            try:
+                value = self.type(text)
+            except ValueError:
+                _refuse_number(text, self)
+            return self.check(value)
+        if self.type is dict:
+            return self.check(read_object(text))
+        if self.type == list[str]:
+            return self.check([text.replace("\\n", "\n").replace("\\t", "\t")])
+        return self.check(text)
+
+
+class TextGeneration(TypedDict, total=False):
+    """Options of text generation."""
+
+    best_of: Annotated[int, Param(description="Generate this many answers and keep the likeliest; needs sampling.", ge=1)]
+    temperature: Annotated[
+        float,
+        Param(
+            description="Randomness: low is careful, high is daring, 0 always takes the likeliest token.",
+            usual=(0.2, 0.7, 1.0), gt=0, off=0, samples=True,
+        ),
+    ]
+    repetition_penalty: Annotated[
+        float, Param(description="Make tokens that occurred less likely; 1 is no penalty.", usual=(1.0, 1.1, 1.3), gt=0)
+    ]
+    frequency_penalty: Annotated[
+        float, Param(description="Lower a token's score for each time it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0)
+    ]
+    top_p: Annotated[
+        float,
+        Param(description="Keep the likeliest tokens that together reach this probability.",
+              usual=(0.9, 0.95), gt=0.0, lt=1.0, samples=True),
+    ]
+    typical_p: Annotated[
+        float,
+        Param(description="Keep the tokens whose surprise is nearest to the expected, up to this probability.",
+              usual=(0.9, 0.95), gt=0.0, lt=1.0, samples=True),
+    ]
+    top_k: Annotated[
+        int, Param(description="Keep only this many of the likeliest tokens.", usual=(10, 50), ge=1, samples=True)
+    ]
+    max_new_tokens: Annotated[
+        int, Param(description="Most tokens to generate.", usual=(20, 100, 256), ge=1, default=DEFAULT_MAX_NEW_TOKENS)
+    ]
+    stop: Annotated[
+        list[str],
+        Param(description="End where this text would appear; the text itself is left out. Repeat for several.",
+              aliases=("stop_sequences",)),
+    ]
+    seed: Annotated[int, Param(description="Make sampling repeatable.", usual=(42,), ge=0, lt=SEEDS)]
+    top_n_tokens: Annotated[int, Param(description="Also report this many alternatives for each token.", usual=(0, 5), ge=0)]
+    truncate: Annotated[int, Param(description="Keep only the last tokens of the prompt, this many.", ge=1)]
+    do_sample: Annotated[
+        bool, Param(description="Draw tokens at random; on when temperature, top_k, top_p or typical_p is given.")
+    ]
+    return_full_text: Annotated[bool, Param(description="Put the prompt in front of the answer.", default=False)]
+    decoder_input_details: Annotated[bool, Param(description="Also report the prompt's tokens and their logprobs.")]
+    watermark: Annotated[bool, Param(description="Mark the text with the server's statistical watermark.")]
+    grammar: Annotated[
+        dict[str, Any],
+        Param(description='Force a form: {"type": "regex", "value": …} or {"type": "json", "value": <schema>}.'),
+    ]
+    adapter_id: Annotated[str, Param(description="LoRA adapter the server should apply.")]
+    keep_stop: Annotated[bool, Param(description="Leave the stop text at the end of the answer.", sent=False)]
+
+
+class Call(TypedDict, total=False):
+    """How a call is made; the same for every task."""
+
+    use_cache: Annotated[bool, Param(description="False asks Hugging Face for a fresh answer (x-use-cache: 0).")]
+    timeout: Annotated[
+        float, Param(description="Seconds to wait for the connection, the first byte, or between two bytes.", gt=0)
+    ]
+    retries: Annotated[
+        int, Param(description="How often to try again when the model is loading or busy.", ge=0, default=3)
+    ]
+    headers: Annotated[dict[str, str], Param(description="Headers to send beside the client's own.")]
+    extra: Annotated[dict[str, Any], Param(description="Parameters that nbinfer does not know, sent as they are.")]
+
+
+class TextGenerationCall(TextGeneration, Call, total=False):
+    """All that `text_generation` takes beside the prompt."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one server allows; None where it has not said."""
+
+    max_best_of: int | None = None
+    max_stop_sequences: int | None = None
+    max_top_n_tokens: int | None = None
+    max_input_tokens: int | None = None
+    max_total_tokens: int | None = None
+
+
+@functools.cache
+def table(group: type) -> Mapping[str, Param]:
+    """Read a parameter group as rows, by name."""
+    rows = {}
+    for name, hint in get_type_hints(group, include_extras=True).items():
+        kind, row = get_args(hint)[:2]
+        choices = get_args(kind) if get_origin(kind) is Literal else row.choices
+        own = dict if get_origin(kind) is dict else type(choices[0]) if choices else kind
+        rows[name] = replace(row, name=name, type=own, choices=choices)
+    return rows
+
+
+@functools.cache
+def names(group: type) -> Mapping[str, Param]:
+    """Return the rows of a group under every name they answer to, synonyms too."""
+    rows = table(group)
+    return {alias: row for row in rows.values() for alias in (row.name, *row.aliases)}
+
+
+def resolve(group: type, given: Mapping[str, Any], *, limits: Limits | None = None) -> dict[str, Any]:
+    """Check what a caller gave against a group and return it under the canonical names, without defaults.
+
+    None means "not given". Raises ParameterError that lists every offender, each in the server's words.
+    """
+    known = names(group)
+    problems: list[str] = []
+    unknown = [name for name in given if name not in known]
+    values: dict[str, Any] = {}
+    for alias, row in known.items():
+        if given.get(alias) is None:
+            continue
+        if row.name in values:
+            problems.append(f"`{alias}` and `{row.name}` are the same: give one of them")
+            continue
+        try:
+            values[row.name] = row.check(given[alias])
+        except ValueError as error:
+            problems.append(f"`{row.name}` {error}")
+    if group in _RULES and not problems:
+        problems += _RULES[group](values, limits or Limits())
+    hint = " ".join(nearest(name, known) for name in unknown)
+    problems = [f"unknown parameter `{name}`" for name in unknown] + problems
+    if problems:
+        raise ParameterError("\n".join(problems), hint=hint)
+    return values
+
+
+def defaults(group: type) -> dict[str, Any]:
+    """Return the values that are sent when nothing is given."""
+    return {name: row.default for name, row in table(group).items() if row.default is not None}
+
+
+def split(given: Mapping[str, Any], *groups: type) -> tuple[dict[str, Any], ...]:
+    """Hand every name to the first group that knows it, an unknown one to the first group (which will refuse it)."""
+    parts: tuple[dict[str, Any], ...] = tuple({} for _ in groups)
+    for name, value in given.items():
+        home = next((n for n, group in enumerate(groups) if name in names(group)), 0)
+        parts[home][name] = value
+    return parts
+
+
+def greedy(values: Mapping[str, Any]) -> bool:
+    """Say whether temperature 0 was given: no sampling, whatever else stands beside it."""
+    return values.get("temperature") == 0
+
+
+def sampling(values: Mapping[str, Any]) -> bool:
+    """Say whether these options of text generation switch sampling on."""
+    if greedy(values):
+        return False
+    chosen = any(row.samples and name in values for name, row in table(TextGeneration).items())
+    return bool(values.get("do_sample", chosen))
+
+
+def native(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return options of text generation as TGI understands them, and notices of what therefore has no effect.
+
+    Sampling is always said explicitly, because the server guesses differently with and without `parameters`.
+    Temperature 0, which the server refuses, becomes no sampling.
+    """
+    rows = table(TextGeneration)
+    wire = {name: value for name, value in (defaults(TextGeneration) | dict(values)).items() if rows[name].sent}
+    wire["do_sample"] = sampling(values)
+    unused = []
+    if greedy(values):
+        del wire["temperature"]
+        unused = [name for name, row in rows.items() if row.samples and wire.pop(name, None) is not None]
+    return wire, [f"no effect at temperature 0: {', '.join(unused)}"] if unused else []
+
+
+def _text_generation_rules(values: Mapping[str, Any], limits: Limits) -> list[str]:
+    """Check what concerns several options, or what only the server at hand can say."""
+    problems = []
+    best_of = values.get("best_of", 1)
+    stop, top_n_tokens = values.get("stop", []), values.get("top_n_tokens", 0)
+    if limits.max_best_of is not None and best_of > limits.max_best_of:
+        problems.append(f"`best_of` must be > 0 and <= {limits.max_best_of}. Given: {best_of}")
+    if best_of > 1 and not sampling(values):
+        problems.append("you must use sampling when `best_of` is > 1")
+    against = [name for name, row in table(TextGeneration).items() if row.samples and values.get(name)]
+    if values.get("do_sample") is False and against and not greedy(values):
+        problems.append(f"`do_sample` is False but {_listed(against)} asks for sampling: leave one out")
+    if values.get("do_sample") and greedy(values):
+        problems.append("`do_sample` is True but `temperature` 0 asks for no sampling: leave one out")
+    if limits.max_stop_sequences is not None and len(stop) > limits.max_stop_sequences:
+        problems.append(f"`stop` supports up to {limits.max_stop_sequences} stop sequences. Given: {len(stop)}")
+    if best_of > 1 and "seed" in values:
+        problems.append("`seed` must not be set when `best_of` > 1")
+    if limits.max_top_n_tokens is not None and top_n_tokens > limits.max_top_n_tokens:
+        problems.append(f"`top_n_tokens` must be >= 0 and <= {limits.max_top_n_tokens}. Given: {top_n_tokens}")
+    return problems
+
+
+_RULES: dict[type, Callable[[Mapping[str, Any], Limits], list[str]]] = {TextGeneration: _text_generation_rules}
+
+
+def streaming_problems(values: Mapping[str, Any]) -> list[str]:
+    """Say, in the server's words, which options cannot go with a stream."""
+    problems = []
+    if values.get("best_of", 1) != 1:
+        problems.append("`best_of` != 1 is not supported when streaming tokens")
+    if values.get("decoder_input_details"):
+        problems.append("`decoder_input_details` == true is not supported when streaming tokens")
+    return problems
+
+
+def read_object(text: str) -> Any:
+    """Read a JSON object typed on a magic's line, where quotes may also be Python's single ones."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise ValueError(f"must be a JSON object: {error}") from None
+
+
+def _listed(names_: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names_)
+
+
+def _figure(bound: float, kind: Any) -> str:
+    return str(int(bound)) if kind is int else str(float(bound))
+
+
+def _refuse_number(text: Any, row: Param) -> NoReturn:
+    kind = "a whole number" if row.type is int else "a number"
+    raise ValueError(f"must be {kind}. Given: {text!r}")
+
+
+def _in_bounds(row: Param, value: float) -> None:
+    if row.off is not None and value == row.off:
+        return
+    inside = (
+        (row.gt is None or value > row.gt)
+        and (row.ge is None or value >= row.ge)
+        and (row.lt is None or value < row.lt)
+        and (row.le is None or value <= row.le)
+    )
+    if not inside:
+        raise ValueError(f"{row.bounds}. Given: {value}")
+
+
+def _whole(row: Param, value: Any) -> int:
+    if isinstance(value, bool) or not (isinstance(value, numbers.Integral) or _is_whole(value)):
+        _refuse_number(value, row)
+    whole = int(value)
+    _in_bounds(row, whole)
+    return whole
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(value) and value == int(value)
+
+
+def _real(row: Param, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        _refuse_number(value, row)
+    _in_bounds(row, float(value))
+    return float(value)
+
+
+def _boolean(_row: Param, value: Any) -> bool:
+    if value in {True, False}:
+        return bool(value)
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError(f"must be true or false. Given: {value!r}")
+
+
+def _text(_row: Param, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be a text. Given: {value!r}")  # noqa: TRY004 - one exception type says "refused"
+    return value
+
+
+def _texts(_row: Param, value: Any) -> list[str]:
+    texts = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [None]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError(f"must be a list of texts, none of them empty. Given: {value!r}")
+    return texts
+
+
+def _object(_row: Param, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"must be an object. Given: {value!r}")  # noqa: TRY004
+    return value
+
+
+_CHECKS: dict[Any, Callable[[Param, Any], Any]] = {
+    int: _whole,
+    float: _real,
+    bool: _boolean,
+    str: _text,
+    list: _texts,
+    dict: _object,
+}
+
+__all__ = [
+    "Call",
+    "Limits",
+    "Param",
+    "TextGeneration",
+    "TextGenerationCall",
+    "defaults",
+    "resolve",
+    "sampling",
+    "split",
+    "table",
+]
