@@ -55,5 +55,5 @@ $(VENV)/.lab: $(VENV)/.ready
 # pip before 25.1 knows no dependency groups, so pip itself is upgraded first.
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.ready
 	@echo "Installing what '$(subst .,,$(notdir $@))' needs (once) …"
-	@$(PIP) install --editable '.[lab]' --group $(subst .,,$(notdir $@))
+	@$(PIP) install --editable . --group $(subst .,,$(notdir $@))
 	@touch $@

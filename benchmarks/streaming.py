@@ -23,7 +23,11 @@ EVENTS_PER_WRITE = 64
 
 
 def _event(index: int, *, last: bool) -> bytes:
-    end = '"tok tok","details":{"finish_reason":"length","generated_tokens":9,"seed":null}' if last else 'null,"details":null'
+    end = (
+        '"tok tok","details":{"finish_reason":"length","generated_tokens":9,"seed":null}'
+        if last
+        else 'null,"details":null'
+    )
     data = (
         f'data: {{"index":{index},"token":{{"id":{index % 32000},"text":" tok","logprob":-0.8125,"special":false}},'
         f'"generated_text":{end}}}\n\n'
@@ -36,7 +40,9 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     try:
         while request := await reader.readuntil(b"\r\n\r\n"):
             length = next(
-                int(line.split(b":")[1]) for line in request.lower().split(b"\r\n") if line.startswith(b"content-length")
+                int(line.split(b":")[1])
+                for line in request.lower().split(b"\r\n")
+                if line.startswith(b"content-length")
             )
             body = await reader.readexactly(length)
             count = TOKENS if b"burst" in body else 1
@@ -125,11 +131,17 @@ def main() -> None:
     for kind in kept.values():
         burst(kind)
     gc.freeze()
-    table([
-        ("CPU per token of a burst, µs", median(burst, kept.__getitem__), 0.25),
-        ("first token, new client (http), µs", median(first, lambda kind: (hub_cold if kind is hub else kind)(url)), 0.2),
-        ("first token, warm connection, µs", median(first, kept.__getitem__), 1.0),
-    ])
+    table(
+        [
+            ("CPU per token of a burst, µs", median(burst, kept.__getitem__), 0.25),
+            (
+                "first token, new client (http), µs",
+                median(first, lambda kind: (hub_cold if kind is hub else kind)(url)),
+                0.2,
+            ),
+            ("first token, warm connection, µs", median(first, kept.__getitem__), 1.0),
+        ]
+    )
     server.kill()
 
 

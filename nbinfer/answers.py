@@ -16,7 +16,7 @@ class TextAnswer:
     show nothing. The server's `generated_text` has the last word, less a prompt that nobody asked for.
     """
 
-    def __init__(  # noqa: PLR0913 - a call's facts, all by keyword
+    def __init__(
         self,
         prompt: str,
         parameters: Mapping[str, Any],

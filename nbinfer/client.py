@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, overload
 
 import msgspec
 
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
-from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest
+from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest, without_secrets
 from nbinfer.flows import Timeout
 from nbinfer.params import Call as CallOptions
 from nbinfer.params import TextGenerationCall, defaults, resolve, split
@@ -21,7 +21,6 @@ from nbinfer.results import Chunk, TextResult
 from nbinfer.services import Call, Service, locate
 
 if TYPE_CHECKING:
-    import httpx
     from huggingface_hub import TextGenerationOutput
 
 DEFAULT_MODEL = "local"
@@ -46,9 +45,10 @@ DIFFERENCES: Mapping[str, str] = {
 class _Client:
     """What both clients share: defaults, and how a call is put together."""
 
-    _kind: str
+    _kind: ClassVar[str]
+    """Which of httpx's clients performs the calls."""
 
-    def __init__(  # noqa: PLR0913 - huggingface_hub's arguments
+    def __init__(
         self,
         model: str | None = None,
         *,
@@ -66,17 +66,18 @@ class _Client:
         self.timeout = timeout
         self.headers: dict[str, str] = dict(headers or {})
         self._key = key_of(token or api_key)
+        self._clients: Clients[Any] = Clients(self._kind)
 
     def __repr__(self) -> str:
         """Show the model, never the key."""
-        return f"{type(self).__name__}(model={self.model or DEFAULT_MODEL!r})"
+        return f"{type(self).__name__}(model={without_secrets(self.model or DEFAULT_MODEL)!r})"
 
     def preview(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Return the request that a call would send, keys hidden, without sending it."""
         service, call = self._call(task, inputs, parameters, model=model)
         return service.preview(call)
 
-    def _call(  # noqa: PLR0913
+    def _call(
         self,
         task: str,
         inputs: str,
@@ -120,11 +121,9 @@ class InferenceClient(_Client):
     sent with every request and may be changed: `client.headers["x-use-cache"] = "0"`.
     """
 
-    def __init__(self, model: str | None = None, **options: Any) -> None:
-        super().__init__(model, **options)
-        self._clients: Clients[httpx.Client] = Clients("Client")
+    _kind = "Client"
 
-    def __enter__(self) -> InferenceClient:
+    def __enter__(self) -> Self:
         """Return the client itself."""
         return self
 
@@ -148,26 +147,51 @@ class InferenceClient(_Client):
 
     @overload
     def text_generation(
-        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[False] = ..., model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[False] = ...,
+        stream: Literal[False] = ...,
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> str: ...
     @overload
     def text_generation(
-        self, prompt: str, *, details: Literal[True], stream: Literal[False] = ..., model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[True],
+        stream: Literal[False] = ...,
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> TextGenerationOutput: ...
     @overload
     def text_generation(
-        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[True], model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[False] = ...,
+        stream: Literal[True],
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> Iterator[str]: ...
     @overload
     def text_generation(
-        self, prompt: str, *, details: Literal[True], stream: Literal[True], model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[True],
+        stream: Literal[True],
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> Iterator[Chunk]: ...
     def text_generation(
-        self, prompt: str, *, details: bool = False, stream: bool = False, model: str | None = None,
+        self,
+        prompt: str,
+        *,
+        details: bool = False,
+        stream: bool = False,
+        model: str | None = None,
         **parameters: Unpack[TextGenerationCall],
     ) -> str | TextGenerationOutput | Iterator[str] | Iterator[Chunk]:
         """Continue a prompt: the text, with `details` huggingface_hub's output object, with `stream` an iterator.
@@ -187,11 +211,9 @@ class InferenceClient(_Client):
 class AsyncInferenceClient(_Client):
     """`InferenceClient` for async code: the same names, awaited."""
 
-    def __init__(self, model: str | None = None, **options: Any) -> None:
-        super().__init__(model, **options)
-        self._clients: Clients[httpx.AsyncClient] = Clients("AsyncClient")
+    _kind = "AsyncClient"
 
-    async def __aenter__(self) -> AsyncInferenceClient:
+    async def __aenter__(self) -> Self:
         """Return the client itself."""
         return self
 
@@ -215,26 +237,51 @@ class AsyncInferenceClient(_Client):
 
     @overload
     async def text_generation(
-        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[False] = ..., model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[False] = ...,
+        stream: Literal[False] = ...,
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> str: ...
     @overload
     async def text_generation(
-        self, prompt: str, *, details: Literal[True], stream: Literal[False] = ..., model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[True],
+        stream: Literal[False] = ...,
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> TextGenerationOutput: ...
     @overload
     async def text_generation(
-        self, prompt: str, *, details: Literal[False] = ..., stream: Literal[True], model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[False] = ...,
+        stream: Literal[True],
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> AsyncIterator[str]: ...
     @overload
     async def text_generation(
-        self, prompt: str, *, details: Literal[True], stream: Literal[True], model: str | None = ...,
+        self,
+        prompt: str,
+        *,
+        details: Literal[True],
+        stream: Literal[True],
+        model: str | None = ...,
         **parameters: Unpack[TextGenerationCall],
     ) -> AsyncIterator[Chunk]: ...
     async def text_generation(
-        self, prompt: str, *, details: bool = False, stream: bool = False, model: str | None = None,
+        self,
+        prompt: str,
+        *,
+        details: bool = False,
+        stream: bool = False,
+        model: str | None = None,
         **parameters: Unpack[TextGenerationCall],
     ) -> str | TextGenerationOutput | AsyncIterator[str] | AsyncIterator[Chunk]:
         """Continue a prompt, as `InferenceClient.text_generation` does."""
@@ -254,8 +301,8 @@ def key_of(given: str | Mapping[str, str] | None) -> str | None:
         return given
     name = given.get("env", "")
     if not os.environ.get(name):
-        raise ParameterError(f"the environment variable {name} is not set", hint=f"Set it: %env {name}=… shows the key; "
-                             f"better: import os, getpass; os.environ[{name!r}] = getpass.getpass()")
+        hint = f"import os, getpass; os.environ[{name!r}] = getpass.getpass() asks for it without showing it."
+        raise ParameterError(f"the environment variable {name} is not set", hint=hint)
     return os.environ[name]
 
 

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -83,7 +83,7 @@ class ResultStream(_Stream):
         """Yield chunks as they come; raises the errors of `nbinfer.errors`."""
         return self._chunks
 
-    def __enter__(self) -> ResultStream:
+    def __enter__(self) -> Self:
         """Return the stream itself."""
         return self
 
@@ -106,24 +106,11 @@ class ResultStream(_Stream):
         try:
             while (ask := self._advance(step)) is not None:
                 try:
-                    reply: Response | bytes | None = None
-                    match ask:
-                        case Relay():
-                            for piece in self._pieces():
-                                yield from ask.decode(piece)
-                                if ask.finished:
-                                    break
-                        case Produce():
-                            yield from ask.chunks
-                        case Request():
-                            reply = self._send(ask)
-                        case Read():
-                            reply = b"".join(_bounded(self._pieces()))
-                        case Wait():
-                            for left in _countdown(ask):
-                                self.waiting(left)
-                                time.sleep(min(left.seconds, COUNTDOWN))
-                    step = functools.partial(self._flow.send, reply)
+                    if isinstance(ask, Relay | Produce):
+                        yield from self._chunks_of(ask)
+                        step = functools.partial(next, self._flow)
+                    else:
+                        step = functools.partial(self._flow.send, self._reply(ask))
                 except InferError as error:
                     step = functools.partial(self._flow.throw, error)
         except InferError:
@@ -134,6 +121,27 @@ class ResultStream(_Stream):
         finally:
             if self._response is not None:
                 self._response.close()
+
+    def _chunks_of(self, ask: Relay | Produce) -> Iterator[Chunk]:
+        if isinstance(ask, Produce):
+            yield from ask.chunks
+            return
+        for piece in self._pieces():
+            yield from ask.decode(piece)
+            if ask.finished:
+                return
+
+    def _reply(self, ask: Request | Read | Wait) -> Response | bytes | None:
+        match ask:
+            case Request():
+                return self._send(ask)
+            case Read():
+                return b"".join(_bounded(self._pieces()))
+            case Wait():
+                for left in _countdown(ask):
+                    self.waiting(left)
+                    time.sleep(min(left.seconds, COUNTDOWN))
+                return None
 
     def _send(self, request: Request) -> Response:
         if self._response is not None:
@@ -163,7 +171,7 @@ class AsyncResultStream(_Stream):
         """Yield chunks as they come; raises the errors of `nbinfer.errors`."""
         return self._chunks
 
-    async def __aenter__(self) -> AsyncResultStream:
+    async def __aenter__(self) -> Self:
         """Return the stream itself."""
         return self
 
@@ -186,27 +194,12 @@ class AsyncResultStream(_Stream):
         try:
             while (ask := self._advance(step)) is not None:
                 try:
-                    reply: Response | bytes | None = None
-                    match ask:
-                        case Relay():
-                            async for piece in self._pieces():
-                                for chunk in ask.decode(piece):
-                                    yield chunk
-                                if ask.finished:
-                                    break
-                        case Produce():
-                            # A model computes: in a thread, so that the event loop stays free.
-                            while (made := await asyncio.to_thread(next, ask.chunks, None)) is not None:
-                                yield made
-                        case Request():
-                            reply = await self._send(ask)
-                        case Read():
-                            reply = b"".join(_bounded([piece async for piece in self._pieces()]))
-                        case Wait():
-                            for left in _countdown(ask):
-                                self.waiting(left)
-                                await asyncio.sleep(min(left.seconds, COUNTDOWN))
-                    step = functools.partial(self._flow.send, reply)
+                    if isinstance(ask, Relay | Produce):
+                        async for chunk in self._chunks_of(ask):
+                            yield chunk
+                        step = functools.partial(next, self._flow)
+                    else:
+                        step = functools.partial(self._flow.send, await self._reply(ask))
                 except InferError as error:
                     step = functools.partial(self._flow.throw, error)
         except InferError:
@@ -217,6 +210,30 @@ class AsyncResultStream(_Stream):
         finally:
             if self._response is not None:
                 await self._response.aclose()
+
+    async def _chunks_of(self, ask: Relay | Produce) -> AsyncIterator[Chunk]:
+        if isinstance(ask, Produce):
+            # A model computes: in a thread, so that the event loop stays free.
+            while (made := await asyncio.to_thread(next, ask.chunks, None)) is not None:
+                yield made
+            return
+        async for piece in self._pieces():
+            for chunk in ask.decode(piece):
+                yield chunk
+            if ask.finished:
+                return
+
+    async def _reply(self, ask: Request | Read | Wait) -> Response | bytes | None:
+        match ask:
+            case Request():
+                return await self._send(ask)
+            case Read():
+                return b"".join(_bounded([piece async for piece in self._pieces()]))
+            case Wait():
+                for left in _countdown(ask):
+                    self.waiting(left)
+                    await asyncio.sleep(min(left.seconds, COUNTDOWN))
+                return None
 
     async def _send(self, request: Request) -> Response:
         if self._response is not None:
@@ -309,7 +326,8 @@ def _head(response: httpx.Response, request: Request) -> Response:
 
 
 def _is_coded(response: httpx.Response) -> bool:
-    return response.headers.get("content-encoding", "identity") != "identity"
+    coding: str = response.headers.get("content-encoding", "identity")
+    return coding != "identity"
 
 
 def _bounded(pieces: Iterable[bytes]) -> Iterator[bytes]:

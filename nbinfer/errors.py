@@ -276,7 +276,7 @@ def api_error(
     error_type = headers.get("x-error-code") or fields.get("error_type") or ""
     status = _nested_status(fields) or status
     error = next(row.error for row in TABLE if row.fits(status, str(error_type), message))
-    if status < 500 and issubclass(error, ServerError) and status != 200:  # noqa: PLR2004
+    if status < 500 and issubclass(error, ServerError) and status != 200:
         error = BadRequestError
     return error(
         message,

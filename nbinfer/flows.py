@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbinfer.answers import TextAnswer
-from nbinfer.errors import ApiError, InferError, ModelLoadingError, StreamInterruptedError, api_error, redact
+from nbinfer.errors import (
+    ApiError,
+    InferError,
+    ModelLoadingError,
+    StreamInterruptedError,
+    api_error,
+    redact,
+    without_secrets,
+)
 from nbinfer.results import Chunk, TextResult
 
 LONGEST_WAIT = 60.0
@@ -37,6 +45,9 @@ class Timeout:
         return cls() if seconds is None else cls(min(cls.connect, seconds), seconds, seconds)
 
 
+DEFAULT_TIMEOUT = Timeout()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """Ask: send this and wait for the head of the answer. The flow is sent a Response."""
@@ -45,7 +56,7 @@ class Request:
     json: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
-    timeout: Timeout = Timeout()
+    timeout: Timeout = DEFAULT_TIMEOUT
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -61,7 +72,7 @@ class Request:
     def shown(self) -> dict[str, Any]:
         """Return the request as data, keys hidden."""
         headers = {name: redact(value, self.secrets) for name, value in self.headers.items()}
-        return {"method": self.method, "url": self.url, "headers": headers, "json": self.json}
+        return {"method": self.method, "url": without_secrets(self.url), "headers": headers, "json": self.json}
 
 
 @dataclass(frozen=True)
@@ -161,12 +172,10 @@ def pause(error: InferError, tries: int, retries: int) -> float | None:
 def opened(request: Request) -> Generator[Ask, Any, Response]:
     """Send a request and return the head of its answer; raise the fitting ApiError when the service refuses."""
     response: Response = yield request
-    if 200 <= response.status < 300:  # noqa: PLR2004
+    if 200 <= response.status < 300:
         return response
     body: bytes = yield Read()
-    raise api_error(
-        response.status, body, url=request.url, headers=response.headers, secrets=request.secrets
-    )
+    raise api_error(response.status, body, url=request.url, headers=response.headers, secrets=request.secrets)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -78,7 +78,7 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
 
 def _closes(line: str, fence: str) -> bool:
     mark = line.strip()
-    return len(line) - len(line.lstrip(" ")) < 4 and mark.startswith(fence) and not mark.strip(fence[0])  # noqa: PLR2004
+    return len(line) - len(line.lstrip(" ")) < 4 and mark.startswith(fence) and not mark.strip(fence[0])
 
 
 def _closed(block: str) -> bool:

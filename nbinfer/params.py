@@ -85,29 +85,45 @@ class Param:
 class TextGeneration(TypedDict, total=False):
     """Options of text generation."""
 
-    best_of: Annotated[int, Param(description="Generate this many answers and keep the likeliest; needs sampling.", ge=1)]
+    best_of: Annotated[
+        int, Param(description="Generate this many answers and keep the likeliest; needs sampling.", ge=1)
+    ]
     temperature: Annotated[
         float,
         Param(
             description="Randomness: low is careful, high is daring, 0 always takes the likeliest token.",
-            usual=(0.2, 0.7, 1.0), gt=0, off=0, samples=True,
+            usual=(0.2, 0.7, 1.0),
+            gt=0,
+            off=0,
+            samples=True,
         ),
     ]
     repetition_penalty: Annotated[
         float, Param(description="Make tokens that occurred less likely; 1 is no penalty.", usual=(1.0, 1.1, 1.3), gt=0)
     ]
     frequency_penalty: Annotated[
-        float, Param(description="Lower a token's score for each time it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0)
+        float,
+        Param(description="Lower a token's score for each time it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0),
     ]
     top_p: Annotated[
         float,
-        Param(description="Keep the likeliest tokens that together reach this probability.",
-              usual=(0.9, 0.95), gt=0.0, lt=1.0, samples=True),
+        Param(
+            description="Keep the likeliest tokens that together reach this probability.",
+            usual=(0.9, 0.95),
+            gt=0.0,
+            lt=1.0,
+            samples=True,
+        ),
     ]
     typical_p: Annotated[
         float,
-        Param(description="Keep the tokens whose surprise is nearest to the expected, up to this probability.",
-              usual=(0.9, 0.95), gt=0.0, lt=1.0, samples=True),
+        Param(
+            description="Keep the tokens whose surprise is nearest to the expected, up to this probability.",
+            usual=(0.9, 0.95),
+            gt=0.0,
+            lt=1.0,
+            samples=True,
+        ),
     ]
     top_k: Annotated[
         int, Param(description="Keep only this many of the likeliest tokens.", usual=(10, 50), ge=1, samples=True)
@@ -117,11 +133,15 @@ class TextGeneration(TypedDict, total=False):
     ]
     stop: Annotated[
         list[str],
-        Param(description="End where this text would appear; the text itself is left out. Repeat for several.",
-              aliases=("stop_sequences",)),
+        Param(
+            description="End where this text would appear; the text itself is left out. Repeat for several.",
+            aliases=("stop_sequences",),
+        ),
     ]
     seed: Annotated[int, Param(description="Make sampling repeatable.", usual=(42,), ge=0, lt=SEEDS)]
-    top_n_tokens: Annotated[int, Param(description="Also report this many alternatives for each token.", usual=(0, 5), ge=0)]
+    top_n_tokens: Annotated[
+        int, Param(description="Also report this many alternatives for each token.", usual=(0, 5), ge=0)
+    ]
     truncate: Annotated[int, Param(description="Keep only the last tokens of the prompt, this many.", ge=1)]
     do_sample: Annotated[
         bool, Param(description="Draw tokens at random; on when temperature, top_k, top_p or typical_p is given.")
@@ -332,13 +352,13 @@ def _in_bounds(row: Param, value: float) -> None:
 def _whole(row: Param, value: Any) -> int:
     if isinstance(value, bool) or not (isinstance(value, numbers.Integral) or _is_whole(value)):
         _refuse_number(value, row)
-    whole = int(value)
+    whole = int(float(value)) if not isinstance(value, numbers.Integral) else int(value)
     _in_bounds(row, whole)
     return whole
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and math.isfinite(value) and value == int(value)
+    return isinstance(value, numbers.Real) and math.isfinite(value) and float(value).is_integer()
 
 
 def _real(row: Param, value: Any) -> float:
@@ -364,7 +384,7 @@ def _text(_row: Param, value: Any) -> str:
 
 
 def _texts(_row: Param, value: Any) -> list[str]:
-    texts = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [None]
+    texts: list[Any] = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [None]
     if not all(isinstance(text, str) and text for text in texts):
         raise ValueError(f"must be a list of texts, none of them empty. Given: {value!r}")
     return texts

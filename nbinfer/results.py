@@ -123,7 +123,7 @@ class TextResult:
 
     def __repr__(self) -> str:
         """Show the start of the text and the one-line account of the call."""
-        return f"<TextResult {self.text[:60]!r}{'…' * (len(self.text) > 60)} ({self.footer})>"  # noqa: PLR2004
+        return f"<TextResult {self.text[:60]!r}{'…' * (len(self.text) > 60)} ({self.footer})>"
 
     @property
     def cached(self) -> bool:
@@ -159,9 +159,8 @@ class TextResult:
             columns=["id", "text", "logprob", "special"],
         )
         if self.top_tokens:
-            rows["alternatives"] = [
-                {token.text: token.logprob for token in step} for step in self.top_tokens[: len(rows)]
-            ]
+            steps = ({token.text: token.logprob for token in step} for step in self.top_tokens[: len(rows)])
+            rows["alternatives"] = pd.Series(list(steps), dtype=object)
         return rows
 
     def to_frame(self) -> pd.DataFrame:

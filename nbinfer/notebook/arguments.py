@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -110,7 +111,8 @@ class Words:
         text = self._line[self._start :]
         if not text:
             return None
-        lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+        source = io.StringIO(text)
+        lexer = shlex.shlex(source, posix=True, punctuation_chars=False)
         lexer.whitespace_split, lexer.commenters = True, ""
         try:
             word = lexer.get_token()
@@ -119,7 +121,7 @@ class Words:
             word = text.split(maxsplit=1)[0]
             self._position = self._start + len(word)
             return word
-        self._position = self._start + lexer.instream.tell()
+        self._position = self._start + source.tell()
         return word
 
     def peek(self) -> str | None:

@@ -21,7 +21,7 @@ _MAGIC_LINE = re.compile(r"\s*(?:[\w.]+\s*=\s*)?(%%?infer)\s")
 _HOLE = re.compile(r"\{\{\s*(\w*)$")
 
 
-@context_matcher()
+@context_matcher()  # type: ignore[untyped-decorator]
 def complete(context: CompletionContext) -> SimpleMatcherResult:
     """Offer what fits at the cursor of a magic's line, or of a `{{` in its cell; otherwise nothing."""
     before = context.text_until_cursor

@@ -106,7 +106,6 @@ class Notebook(Live):
         self._shell = shell
         self._alone = alone
         self._id = ""
-        self._outputs = 0
         self._open = ""
         self._sent = 0
         self._updated = 0.0
@@ -124,20 +123,22 @@ class Notebook(Live):
             return
         self._updated = now
         if self._alone and (done := finished(self._open)):
-            self._show(_markdown(self._open[:done]))
+            self._show({"text/markdown": safe(self._open[:done])})
             self._open = self._open[done:]
             self._id = ""
         if self._open.strip():
-            self._show(_markdown(self._open))
+            self._show({"text/markdown": safe(self._open)})
         self._sent = len(self._open)
 
     def end(self, result: TextResult | None, form: str) -> None:
         """Put the whole in place of everything shown so far."""
-        if self._outputs > 1 or (result is None and self._alone):
-            self._shell.display_pub.clear_output(wait=True)
+        bundle = result.bundle(form) if result is not None else None
+        if self._alone:
+            # A new output, not an update: consoles show no updates, and would show the status line alone.
+            self._shell.display_pub.clear_output(wait=True)  # type: ignore[no-untyped-call]
             self._id = ""
-        if result is not None:
-            self._show(*result.bundle(form))
+        if bundle is not None:
+            self._show(*bundle)
         elif self._id:
             self._show({"text/plain": ""})
 
@@ -145,7 +146,6 @@ class Notebook(Live):
         known = bool(self._id)
         if not known:
             self._id = uuid4().hex
-            self._outputs += 1
         self._shell.display_pub.publish(
             data=dict(data), metadata=dict(metadata or {}), transient={"display_id": self._id}, update=known
         )
@@ -168,7 +168,7 @@ def shown(result: object, shell: InteractiveShell) -> None:
         if shell.execution_count != cell:
             from IPython.display import display as show
 
-            show(result)
+            show(result)  # type: ignore[no-untyped-call]
         elif not hasattr(shell, "kernel"):
             # A terminal has printed `Out[n]:` already.
             print(getattr(result, "footer", ""))
@@ -185,12 +185,7 @@ class Preview(dict[str, Any]):
         body = self.get("json", self)
         rest = msgspec.json.format(msgspec.json.encode(dict(self)), indent=2).decode()
         prompt = str(body.get("inputs", ""))
-        fence = "`" * 4
-        return {
-            "text/plain": f"{prompt}\n\n{rest}",
-            "text/markdown": f"**Prompt**\n\n{fence}text\n{prompt}\n{fence}\n\n**Request**\n\n{fence}json\n{rest}\n{fence}",
-        }
-
-
-def _markdown(text: str) -> dict[str, str]:
-    return {"text/markdown": safe(text), "text/plain": text}
+        fence = "`" * max(4, 1 + prompt.count("`"))
+        blocks = (("Prompt", "text", prompt), ("Request", "json", rest))
+        shown_as = "\n\n".join(f"**{title}**\n\n{fence}{kind}\n{text}\n{fence}" for title, kind, text in blocks)
+        return {"text/plain": f"{prompt}\n\n{rest}", "text/markdown": shown_as}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 import nbinfer
-from nbinfer.errors import InferError, ParameterError
+from nbinfer.errors import InferError, ParameterError, without_secrets
 from nbinfer.notebook.arguments import Line, help_text, read
 from nbinfer.notebook.display import Live, Preview, live, shown
 from nbinfer.params import TextGeneration, table
@@ -48,6 +48,8 @@ StoppedError.__name__ = KeyboardInterrupt.__name__
 @magics_class
 class InferMagics(Magics):
     """The magics of `%load_ext nbinfer`."""
+
+    shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -97,9 +99,11 @@ class InferMagics(Magics):
         model = options.get("base_url") or options.get("model")
         service, _ = locate(model or "local", bare_ids=False)
         given = arguments.parameters
-        said = [name for name, row in table(TextGeneration).items() if name in given and (row.samples or name == "do_sample")]
-        usual = LOCAL_SAMPLING if service.name == "local" and not said else {}
-        call = {name: options[name] for name in ("timeout", "retries", "headers", "extra") if name in options}
+        samples = {name for name, row in table(TextGeneration).items() if row.samples} | {"do_sample"}
+        usual = LOCAL_SAMPLING if service.name == "local" and not samples & given.keys() else {}
+        call: dict[str, Any] = {
+            name: options[name] for name in ("timeout", "retries", "headers", "extra") if name in options
+        }
         if options.get("no_cache"):
             call["use_cache"] = False
         return {"model": model, **usual, **given, **call}
@@ -109,13 +113,15 @@ class InferMagics(Magics):
         form = arguments.options.get("format", "markdown")
         display = live(self.shell, form, alone=alone, silent=arguments.silent)
         stream.waiting = lambda wait: display.status(_waiting(wait))
-        display.status(f"{model} …")
+        display.status(f"{without_secrets(model)} …")
         try:
             with _tee(arguments.options.get("tee")) as tee:
                 for chunk in stream:
                     if chunk.text:
                         display.add(chunk.text)
                         tee(chunk.text)
+            result = self._keep(arguments, stream.result)
+            display.end(result, form)
         except KeyboardInterrupt:
             stream.close()
             self._keep_partial(arguments, display, stream.result)
@@ -123,10 +129,8 @@ class InferMagics(Magics):
         except InferError as error:
             self._keep_partial(arguments, display, error.partial)
             if error.partial is not None:
-                error.hint = f"{error.hint}\nThe text so far is in `{arguments.options.get('out', '_')}`.".strip()
+                error.hint = f"{error.hint}\nThe text is in `{arguments.options.get('out', '_')}`.".strip()
             raise
-        result = self._keep(arguments, stream.result)
-        display.end(result, form)
         shown(result, self.shell)
         return result
 
@@ -141,11 +145,11 @@ class InferMagics(Magics):
     def _keep_partial(self, arguments: Line, display: Live, result: TextResult | None) -> None:
         display.end(result, "markdown")
         if result is not None:
-            self.shell.displayhook.update_user_ns(self._keep(arguments, result))
+            self.shell.displayhook.update_user_ns(self._keep(arguments, result))  # type: ignore[no-untyped-call]
 
     def _alone(self, cell: str | None) -> bool:
         """Say whether the magic is all there is in the cell that runs."""
-        history = self.shell.history_manager.input_hist_raw
+        history = getattr(self.shell.history_manager, "input_hist_raw", None)
         source = history[-1].strip() if history else ""
         return source.startswith("%%infer") if cell is not None else source.startswith("%infer") and "\n" not in source
 

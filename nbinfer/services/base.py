@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from nbinfer.flows import Flow, Timeout
+from nbinfer.flows import DEFAULT_TIMEOUT, Flow, Timeout
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One call, checked: the task, its inputs, the options given (canonical names, no defaults), and how to send it.
 
-    `extra` holds parameters that only the service knows. `stream` None streams where the options allow it; `details` False asks for the bare text.
+    `extra` holds parameters that only the service knows. `stream` None streams where the options allow it;
+    `details` False asks for the bare text.
     """
 
     task: str
@@ -24,7 +25,7 @@ class Call:
     extra: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    timeout: Timeout = Timeout()
+    timeout: Timeout = DEFAULT_TIMEOUT
     retries: int = 3
     stream: bool | None = None
     details: bool = True

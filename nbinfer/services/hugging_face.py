@@ -82,7 +82,9 @@ class Reading:
         self._sse = Decoder()
         self._relay = Relay(self._decode)
         answer.headers = response.headers
-        answer.usage = Usage(_count(response.headers, "x-prompt-tokens"), _count(response.headers, "x-generated-tokens"))
+        answer.usage = Usage(
+            _count(response.headers, "x-prompt-tokens"), _count(response.headers, "x-generated-tokens")
+        )
 
     def steps(self) -> Steps:
         """Ask for the body in the form in which it comes, and hand on its chunks."""
@@ -140,7 +142,9 @@ class Reading:
         try:
             answer = _decode_answer(body)
         except msgspec.DecodeError as error:
-            raise BadAnswerError(f"the answer is not this service's JSON: {clip(body.decode(errors='replace'), 80)}") from error
+            raise BadAnswerError(
+                f"the answer is not this service's JSON: {clip(body.decode(errors='replace'), 80)}"
+            ) from error
         event = answer if isinstance(answer, Event) else next(iter(answer), Event())
         if event.error is not None:
             raise self._refusal(body)

@@ -1,0 +1,71 @@
+"""The `nbinfer` command: see it work, and open it in JupyterLab."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from nbinfer import __version__
+from nbinfer.errors import InferError, MissingExtraError
+
+QUICKSTART = Path("notebooks/quickstart.ipynb")
+
+DEMO = (
+    "%load_ext nbinfer",
+    "%%infer -o story --max-new-tokens 180 --seed 11\nOnce upon a time, there was a little fox who",
+    "story.to_frame().T",
+    "story.tokens.head()",
+)
+"""What the demo types into IPython."""
+
+AFTER_DEMO = """
+That was a real %%infer cell, on this machine: no key, no network. Next:
+  make lab                                    the quickstart notebook in JupyterLab
+  %%infer -m http://localhost:8080            the same cell on a text-generation-inference server
+  %%infer -m HuggingFaceTB/SmolLM3-3B         or on Hugging Face, after `hf auth login`"""
+
+
+@click.group()
+@click.version_option(__version__)
+def commands() -> None:
+    """Ask a model in a notebook, see the answer arrive, keep it as data."""
+
+
+@commands.command()
+def demo() -> None:
+    """Stream a story from the embedded model in this terminal, then show it as data."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    shell = InteractiveShell.instance(config=config)
+    for number, cell in enumerate(DEMO, start=1):
+        typed = cell.replace("\n", "\n" + "...: ".rjust(len(f"In [{number}]: ")))
+        click.echo(click.style(f"In [{number}]: ", fg="green") + click.style(typed, bold=True))
+        shell.run_cell(cell, store_history=True).raise_error()  # type: ignore[no-untyped-call]
+        click.echo()
+    click.echo(AFTER_DEMO.lstrip("\n"))
+
+
+@commands.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+def lab(path: Path | None) -> None:
+    """Open JupyterLab: on PATH, on the quickstart notebook where it is, else here."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise MissingExtraError("JupyterLab is not installed", hint="pip install 'nbinfer[lab]'")
+    target = path or (QUICKSTART if QUICKSTART.exists() else Path())
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(target)])  # noqa: S606 - no shell is wanted
+
+
+def main() -> None:
+    """Run the command line; nbinfer's errors end it with their one to four lines."""
+    try:
+        commands()
+    except InferError as error:
+        click.echo("\n".join(error.lines()), err=True)
+        sys.exit(1)

@@ -1,0 +1,45 @@
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from protocol.tgi import Server
+
+OURS = ("NBINFER_HF_BASE", "NBINFER_MODEL_MAP")
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_OIDC_RESOURCE", "HF_HUB_DISABLE_IMPLICIT_TOKEN")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+# Other programs share the cores of the machine that tests: how long an example takes says nothing.
+settings.register_profile("nbinfer", deadline=None, max_examples=100)
+settings.load_profile("nbinfer")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Hugging Face a home of its own before huggingface_hub, which reads it when imported, is there."""
+    home = tempfile.TemporaryDirectory(prefix="nbinfer-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    os.environ["HF_HOME"] = home.name
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide tokens, proxies and settings of the machine; keep files of our own in a folder of the test."""
+    for name in (*OURS, *TOKENS, *PROXIES, *map(str.upper, PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NBINFER_HOME", str(tmp_path / "nbinfer"))
+
+
+@pytest.fixture(scope="session")
+def tgi_session() -> Iterator[Server]:
+    """Run one TGI look-alike for all tests."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def tgi(tgi_session: Server) -> Server:
+    """Return the TGI look-alike, which has forgotten all other tests."""
+    tgi_session.clear()
+    return tgi_session
