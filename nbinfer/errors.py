@@ -205,7 +205,7 @@ class ServerError(ApiError):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the status table: the first that fits gives the class."""
+    """One line of the status table: the first that fits gives the class. Status 4 stands for all of 4xx, 0 for any."""
 
     error: type[ApiError]
     status: int = 0
@@ -215,7 +215,7 @@ class Row:
     def fits(self, status: int, error_type: str, message: str) -> bool:
         """Say whether an answer with these marks belongs to this row."""
         return (
-            self.status in {0, status}
+            self.status in {0, status, status // 100}
             and self.error_type in {"", error_type.lower()}
             and (not self.says or re.search(self.says, message, re.IGNORECASE) is not None)
         )
@@ -256,6 +256,8 @@ TABLE: tuple[Row, ...] = (
     Row(RateLimitedError, 429),
     Row(GatewayError, 502),
     Row(GatewayError, 504),
+    Row(BadRequestError, 3),
+    Row(BadRequestError, 4),
     Row(ServerError),
 )
 
@@ -276,8 +278,6 @@ def api_error(
     error_type = headers.get("x-error-code") or fields.get("error_type") or ""
     status = _nested_status(fields) or status
     error = next(row.error for row in TABLE if row.fits(status, str(error_type), message))
-    if status < 500 and issubclass(error, ServerError) and status != 200:
-        error = BadRequestError
     return error(
         message,
         status=status,
@@ -286,6 +286,7 @@ def api_error(
         url=without_secrets(url),
         headers=headers,
         estimated_time=_number(fields.get("estimated_time")),
+        hint=f"The server points to {without_secrets(headers['location'])}" if "location" in headers else "",
     )
 
 

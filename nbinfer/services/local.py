@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -52,8 +53,10 @@ def _chunks(call: Call, answer: TextAnswer, parameters: dict[str, Any]) -> Itera
     model = load(call.model.removeprefix("local/"))
     resolve(TextGeneration, call.parameters, limits=model.limits)
     if "max_new_tokens" not in call.parameters:
-        room = (model.limits.max_total_tokens or 0) - min(model.count(call.inputs), parameters.get("truncate", 2**31))
-        parameters["max_new_tokens"] = max(1, min(DEFAULT_MAX_NEW_TOKENS, room))
+        # Nobody asked for 256: a long prompt leaves less, and none leaves the refusal to the model.
+        read = min(model.count(call.inputs), call.parameters.get("truncate", math.inf))
+        room = int((model.limits.max_total_tokens or 0) - read)
+        parameters |= {"max_new_tokens": min(DEFAULT_MAX_NEW_TOKENS, room) if room > 0 else None}
     for chunk in model.generate(call.inputs, parameters):
         yield answer.add(chunk)
         if answer.stopped:
