@@ -15,29 +15,33 @@ import msgspec
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
 from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest, without_secrets
 from nbinfer.flows import Timeout
+from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGenerationCall, defaults, resolve, split, table
 from nbinfer.params import Call as CallOptions
-from nbinfer.params import TextGenerationCall, defaults, resolve, split
 from nbinfer.results import Chunk, TextResult
-from nbinfer.services import Call, Service, locate
+from nbinfer.services import Call, Service, home, locate
 
 if TYPE_CHECKING:
     from huggingface_hub import TextGenerationOutput
 
 DEFAULT_MODEL = "local"
+RETRIES = table(CallOptions)["retries"].default
 
 DIFFERENCES: Mapping[str, str] = {
     "stop text": "removed from the answer, and found wherever token borders fall; `keep_stop=True` leaves it",
     "prompt": "never in the answer unless `return_full_text=True`",
     "special tokens": "not shown: `</s>` is no part of a text",
-    "max_new_tokens": "256 unless given; it is always sent, so that every server does the same",
-    "do_sample": "always sent: on when temperature, top_k, top_p or typical_p is given",
-    "temperature=0": "means no sampling, where the server itself refuses it",
-    "stop_sequences": "a second name of `stop`",
+    "`max_new_tokens`": f"{DEFAULT_MAX_NEW_TOKENS} unless given; it is always sent, so that every server does the same",
+    "`do_sample`": "always sent: on when temperature, top_k, top_p or typical_p is given",
+    "`temperature=0`": "means no sampling, where the server itself refuses it",
+    "`stop_sequences`": "a second name of `stop`",
     "unknown names": "refused, with the nearest known name",
-    "waiting": "10 s for a connection, 120 s for the first byte, 60 s between bytes; `timeout=` changes it",
-    "retries": "3, when the model is loading or busy, never after a part of the answer came",
-    "token": "the stored Hugging Face token goes to Hugging Face's hosts only",
-    "model": "a hub id, a URL, or `local`, which needs neither key nor network and is the default",
+    "waiting": (
+        f"{Timeout.connect:g} s for a connection, {Timeout.first_byte:g} s for the first byte, "
+        f"{Timeout.idle:g} s between bytes; `timeout=` changes it"
+    ),
+    "retries": f"{RETRIES}, when the model is loading or busy, never after a part of the answer came",
+    "`token`": "goes with the client's own model; the stored Hugging Face token to Hugging Face's hosts only",
+    "`model`": "a hub id, a URL, or `local`, which needs neither key nor network and is the default",
 }
 """What differs from huggingface_hub's client, on purpose; each has a test."""
 
@@ -77,6 +81,10 @@ class _Client:
         service, call = self._call(task, inputs, parameters, model=model)
         return service.preview(call)
 
+    def _key_for(self, model: str) -> str | None:
+        """Return the client's key where it belongs: with its own model, or others of the same host."""
+        return self._key if home(model) == home(self.model or "") else None
+
     def _call(
         self,
         task: str,
@@ -102,7 +110,7 @@ class _Client:
             inputs=inputs,
             model=name,
             parameters=parameters,
-            key=self._key,
+            key=options.get("api_key") or self._key_for(name),
             headers={**self.headers, **options.get("headers", {}), **fresh},
             extra=options.get("extra", {}),
             timeout=Timeout.of(options.get("timeout", self.timeout)),

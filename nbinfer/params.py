@@ -41,6 +41,8 @@ class Param:
     """Giving it switches sampling on."""
     sent: bool = True
     """False for what nbinfer does itself with the answer."""
+    sensitive: bool = False
+    """Its value is shown nowhere."""
     name: str = ""  # this and the rest are filled in by table()
     type: Any = str
     choices: tuple[Any, ...] = ()
@@ -160,6 +162,7 @@ class TextGeneration(TypedDict, total=False):
 class Call(TypedDict, total=False):
     """How a call is made; the same for every task."""
 
+    api_key: Annotated[str, Param(description="Key for the server that this call goes to.", sensitive=True)]
     use_cache: Annotated[bool, Param(description="False asks Hugging Face for a fresh answer (x-use-cache: 0).")]
     timeout: Annotated[
         float, Param(description="Seconds to wait for the connection, the first byte, or between two bytes.", gt=0)
@@ -223,7 +226,8 @@ def resolve(group: type, given: Mapping[str, Any], *, limits: Limits | None = No
         try:
             values[row.name] = row.check(given[alias])
         except ValueError as error:
-            problems.append(f"`{row.name}` {error}")
+            reason = str(error).partition(". Given:")[0] if row.sensitive else error
+            problems.append(f"`{row.name}` {reason}")
     if group in _RULES and not problems:
         problems += _RULES[group](values, limits or Limits())
     hint = " ".join(nearest(name, known) for name in unknown)

@@ -21,20 +21,22 @@ class Cell(TypedDict, total=False):
     """What the magics do with a call, beside the options of its task."""
 
     model: Annotated[str, Param(description="Model: a hub id, a URL, or local (the default).", aliases=("m",))]
-    base_url: Annotated[str, Param(description="Address of a server; the same as -m URL.")]
+    base_url: Annotated[str, Param(description="Address of a server; the same as `-m URL`.")]
     api_key_env: Annotated[str, Param(description="Environment variable that holds the key for this server.")]
-    header: Annotated[list[str], Param(description="Header to send, 'Name: value'. Repeat for several.")]
+    header: Annotated[list[str], Param(description="Header to send, `'Name: value'`. Repeat for several.")]
     no_cache: Annotated[bool, Param(description="Ask for a fresh answer (x-use-cache: 0).")]
-    out: Annotated[str, Param(description="Variable that receives the result; NAME << does the same.", aliases=("o",))]
+    out: Annotated[
+        str, Param(description="Variable that receives the result; `NAME <<` does the same.", aliases=("o",))
+    ]
     format: Annotated[
         str, Param(description="How to show the result.", default="markdown", choices=FORMS, aliases=("f",))
     ]
     tee: Annotated[str, Param(description="File that the text is written to as it arrives.")]
     template: Annotated[str, Param(description="Chat template to put the prompt into.")]
-    raw: Annotated[bool, Param(description="Send the prompt as typed: fill in no {{ names }}.")]
+    raw: Annotated[bool, Param(description="Send the prompt as typed: fill in no `{{ names }}`.")]
     dry_run: Annotated[bool, Param(description="Show the rendered prompt and the request; send nothing.")]
-    param: Annotated[list[str], Param(description="name=value for a parameter that nbinfer does not know.")]
-    task: Annotated[str, Param(description="Task, for %infer; %%infer takes it as its first word.")]
+    param: Annotated[list[str], Param(description="`name=value` of a parameter that nbinfer does not know.")]
+    task: Annotated[str, Param(description="Task, for `%infer`; `%%infer` takes it as its first word.")]
     help: Annotated[bool, Param(description="Show this help.", aliases=("h",))]
 
 

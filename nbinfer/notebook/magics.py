@@ -53,7 +53,16 @@ class InferMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._clients: dict[str | None, InferenceClient] = {}
+        self._client: InferenceClient | None = None
+
+    @property
+    def client(self) -> InferenceClient:
+        """Return the shell's client, which keeps its connections open from cell to cell."""
+        from nbinfer.client import InferenceClient
+
+        if self._client is None:
+            self._client = InferenceClient()
+        return self._client
 
     @no_var_expand
     @line_cell_magic
@@ -64,7 +73,7 @@ class InferMagics(Magics):
             print(help_text())
             return None
         prompt = self._prompt(arguments, arguments.prompt if cell is None else cell.removesuffix("\n"))
-        client, parameters = self._client(arguments), self._parameters(arguments)
+        client, parameters = self.client, self._parameters(arguments)
         if arguments.options.get("dry_run"):
             preview = self._keep(arguments, Preview(client.preview(arguments.task, prompt, **parameters)))
             if arguments.silent:
@@ -81,18 +90,9 @@ class InferMagics(Magics):
         template = arguments.options.get("template")
         return wrapped(template, text) if template else text
 
-    def _client(self, arguments: Line) -> InferenceClient:
-        """Return a client for the key this cell names; one is kept for each, with its open connections."""
-        from nbinfer.client import InferenceClient, key_of
-
-        name = arguments.options.get("api_key_env")
-        key = key_of({"env": name}) if name else None
-        if key not in self._clients:
-            self._clients[key] = InferenceClient(api_key=key)
-        return self._clients[key]
-
     def _parameters(self, arguments: Line) -> dict[str, Any]:
         """Put together what the client is called with."""
+        from nbinfer.client import key_of
         from nbinfer.services import locate
 
         options = arguments.options
@@ -106,6 +106,8 @@ class InferMagics(Magics):
         }
         if options.get("no_cache"):
             call["use_cache"] = False
+        if name := options.get("api_key_env"):
+            call["api_key"] = key_of({"env": name})
         return {"model": model, **usual, **given, **call}
 
     def _shown(self, arguments: Line, stream: ResultStream, *, model: str, alone: bool) -> TextResult:

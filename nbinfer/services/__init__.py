@@ -7,7 +7,7 @@ import re
 from nbinfer.errors import ModelNotFoundError, nearest
 from nbinfer.local import models
 from nbinfer.services.base import Call, Service
-from nbinfer.services.hugging_face import HuggingFace
+from nbinfer.services.hugging_face import HuggingFace, home
 from nbinfer.services.local import Local
 
 SERVICES: dict[str, Service] = {service.name: service for service in (HuggingFace(), Local())}
@@ -39,4 +39,4 @@ def locate(model: str, *, bare_ids: bool = True) -> tuple[Service, str]:
     raise ModelNotFoundError(f"no model is called `{model}`", hint=hint)
 
 
-__all__ = ["SERVICES", "Call", "Service", "known_models", "locate"]
+__all__ = ["SERVICES", "Call", "Service", "home", "known_models", "locate"]

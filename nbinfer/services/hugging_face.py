@@ -159,6 +159,12 @@ class Reading:
         return api_error(response.status, body, url=request.url, headers=response.headers, secrets=request.secrets)
 
 
+def home(model: str) -> str:
+    """Return whom a key for this model belongs to: Hugging Face, or the host of another server's URL."""
+    host = urlsplit(model).hostname if model.startswith(("http://", "https://")) else HOSTS[0]
+    return HOSTS[0] if _is_ours(host or "") else host or ""
+
+
 def base() -> str:
     """Return the address of Hugging Face's router, which `NBINFER_HF_BASE` moves."""
     return os.environ.get("NBINFER_HF_BASE", ROUTER).rstrip("/")
@@ -207,12 +213,15 @@ def _key(given: str | None, url: str) -> str | None:
             raise ParameterError("the key is a placeholder, not a key", hint=f"Get a token at {TOKENS_PAGE}")
         return key or None
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "https" or not any(host == own or host.endswith(f".{own}") for own in HOSTS):
+    if parts.scheme != "https" or not _is_ours(parts.hostname or ""):
         return None
     from huggingface_hub import get_token
 
     return get_token()
+
+
+def _is_ours(host: str) -> bool:
+    return any(host == own or host.endswith(f".{own}") for own in HOSTS)
 
 
 def _count(headers: Mapping[str, str], name: str) -> int | None:
