@@ -4,7 +4,7 @@ Computes what transformers' LlamaForCausalLM computes, from a folder with its co
 whose matrices are int8, one scale a row. A token costs about what reading the weights costs.
 
 Everything runs in the calling thread. BLAS would share larger products among threads that wait for one another, and
-where another program holds a core that takes a hundred times as long.
+where another program holds a core that took sixty times as long.
 """
 
 from __future__ import annotations

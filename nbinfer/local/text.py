@@ -89,9 +89,7 @@ class TextModel:
         tokens = tokens[-truncate:] if truncate else tokens
         room = total - len(tokens)
         hint = _shorter(new or DEFAULT_MAX_NEW_TOKENS, room=room, total=total)
-        if new is None:
-            new = max(0, min(DEFAULT_MAX_NEW_TOKENS, room))
-        if new > room:
+        if new is not None and new > room:
             given = f"{len(tokens)} `inputs` tokens and {new} `max_new_tokens`"
             raise ParameterError(f"`inputs` tokens + `max_new_tokens` must be <= {total}. Given: {given}", hint=hint)
         if len(tokens) > most:
@@ -99,6 +97,7 @@ class TextModel:
         for name in UNSUPPORTED:
             if parameters.get(name):
                 raise ParameterError(f"{name} is not supported")
+        new = min(DEFAULT_MAX_NEW_TOKENS, room) if new is None else new
         return _Call(prompt=prompt, tokens=tokens, max_new_tokens=new, parameters=parameters)
 
     def _chunks(self, call: _Call) -> Iterator[Chunk]:

@@ -230,3 +230,14 @@ def test_a_cell_without_options_tells_a_story_offline(kernel: Kernel) -> None:
     ran = kernel.run("%%infer -o story --seed 1\nOnce upon a time")
     assert not ran.error
     assert kernel.run("print(story.model, story.parameters['temperature'])").stdout == "local/text 0.7\n"
+
+
+def test_a_loading_model_is_waited_for_in_sight(kernel: Kernel, tgi: Server) -> None:
+    """While a model loads, the cell says so and counts down; then the answer comes as usual."""
+    from protocol.tgi import Reply
+
+    tgi.script(Reply(status=503, json={"error": "Model org/name is currently loading", "estimated_time": 1.5}))
+    ran = kernel.run(f"%%infer -m {tgi.url}\nHello")
+    assert any("currently loading · trying again in" in text for text in ran.markdown)
+    assert not ran.error
+    assert tgi.requests[-1].headers["x-wait-for-model"] == "true"
