@@ -97,7 +97,7 @@ class TextAnswer:
         raw = finish_reason or ("stop_sequence" if self.stopped else details.finish_reason) or self.finish_reason
         written = details.generated_tokens or self.usage.output_tokens or len(self._tokens) or None
         return TextResult(
-            text="".join(self._shown) if self._text is None else self._text,
+            text=self._so_far() if self._text is None else self._text,
             model=self._model,
             prompt=self._prompt,
             parameters=dict(self._parameters),
@@ -113,6 +113,10 @@ class TextAnswer:
             best_of_sequences=tuple(map(self._cut, details.best_of_sequences or ())),
             notices=tuple(self.notices),
         )
+
+    def _so_far(self) -> str:
+        """Return the text without its end: what is held back belongs to it, since no stop text has come."""
+        return "".join(self._shown) + ("" if self.stopped else self._stop.held)
 
     def _end(self, chunk: Chunk) -> None:
         self.complete = True
@@ -148,22 +152,22 @@ class StopText:
     def __init__(self, stop: Iterable[str], *, keep: bool = False) -> None:
         self._stop = tuple(stop)
         self._keep = keep
-        self._held = ""
+        self.held = ""
         self.active = bool(self._stop)
 
     def feed(self, piece: str) -> tuple[str, bool]:
         """Return what of the text so far is surely no stop text, and whether one was found."""
-        text, found = self.cut(self._held + piece)
+        text, found = self.cut(self.held + piece)
         if found:
-            self._held = ""
+            self.held = ""
             return text, True
         hold = next((n for n in range(min(len(text), self._longest - 1), 0, -1) if self._begins(text[-n:])), 0)
-        self._held = text[len(text) - hold :]
+        self.held = text[len(text) - hold :]
         return text[: len(text) - hold], False
 
     def rest(self) -> str:
         """Return what is still held back, once."""
-        held, self._held = self._held, ""
+        held, self.held = self.held, ""
         return held
 
     def cut(self, text: str) -> tuple[str, bool]:

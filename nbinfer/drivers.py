@@ -240,7 +240,8 @@ class AsyncResultStream(_Stream):
             await self._response.aclose()
         self._request = request
         with translated(request):
-            client = self._clients.client(request.url)
+            # Connections belong to the event loop that opened them.
+            client = self._clients.client(request.url, owner=asyncio.get_running_loop())
             self._response = await client.send(_built(client, request), stream=True)
         return _head(self._response, request)
 
@@ -260,22 +261,23 @@ class Clients(Generic[C]):
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._open: dict[str, C] = {}
+        self._open: dict[str, tuple[object, C]] = {}
 
-    def client(self, url: str) -> C:
-        """Return the client for a URL."""
+    def client(self, url: str, *, owner: object = None) -> C:
+        """Return the client for a URL; one that another owner opened is replaced."""
         import httpx
 
         scheme = urlsplit(url).scheme
-        if scheme not in self._open:
+        known = self._open.get(scheme)
+        if known is None or known[0] is not owner:
             limits = httpx.Limits(max_keepalive_connections=KEPT_ALIVE)
             make = getattr(httpx, self._kind)
-            self._open[scheme] = make(headers=HEADERS, verify=_tls(scheme), limits=limits)
-        return self._open[scheme]
+            known = self._open[scheme] = (owner, make(headers=HEADERS, verify=_tls(scheme), limits=limits))
+        return known[1]
 
     def taken(self) -> list[C]:
         """Return the open clients, to be closed, and forget them."""
-        clients = list(self._open.values())
+        clients = [client for _, client in self._open.values()]
         self._open.clear()
         return clients
 

@@ -74,7 +74,7 @@ class Chunk(msgspec.Struct):
     generated_text: str | None = None
     details: Details | None = None
     index: int | None = None
-    text: str = ""
+    text: str = msgspec.field(default="", name="(shown)")  # ours, under a name that no server sends
 
 
 @dataclass(frozen=True)

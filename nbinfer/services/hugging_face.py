@@ -107,7 +107,7 @@ class Reading:
     def _step(self, data: str) -> Chunk:
         try:
             event = _decode_event(data)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             if data.strip() == DONE:
                 self._answer.complete = True
                 return Chunk(text=self._answer.flush())
@@ -141,7 +141,7 @@ class Reading:
     def _whole(self, body: bytes) -> Chunk:
         try:
             answer = _decode_answer(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise BadAnswerError(
                 f"the answer is not this service's JSON: {clip(body.decode(errors='replace'), 80)}"
             ) from error
@@ -149,7 +149,9 @@ class Reading:
         if event.error is not None:
             raise self._refusal(body)
         if event.choices is not None:
-            return self._completion(event)
+            chunk = self._completion(event)
+            self._answer.complete = True
+            return chunk
         if event.generated_text is None:
             raise BadAnswerError(f"the answer has no generated_text: {clip(body.decode(errors='replace'), 80)}")
         return self._answer.whole(event.generated_text, event.details)
