@@ -70,6 +70,7 @@ class TextAnswer:
             piece, self.stopped = self._stop.feed(piece)
         if self._first is None and piece:
             self._first = time.perf_counter() - self._began
+        if self._lead and not self._shown:
             piece = self._lead + piece
         self._shown.append(piece)
         return piece
@@ -136,9 +137,9 @@ class TextAnswer:
         """Say whether the text begins with the prompt because the server put it there, not the model."""
         if not self._prompt or not text.startswith(self._prompt):
             return False
-        if any(self._pieces):
-            return text == self._prompt + "".join(self._pieces)
-        return bool(self._lead) or self._may_echo
+        if self._lead:
+            return True
+        return text == self._prompt + "".join(self._pieces) if any(self._pieces) else self._may_echo
 
     def _cut(self, sequence: Sequence) -> Sequence:
         text = sequence.generated_text

@@ -271,7 +271,8 @@ def api_error(
     headers = {name.lower(): value for name, value in (headers or {}).items()}
     answer = _json(body)
     fields = answer if isinstance(answer, dict) else {}
-    message = redact(message_of(answer, body), secrets) or f"HTTP status {status}, with an empty body"
+    # Keys first: a cut would leave half of one.
+    message = clip(redact(message_of(answer, body), secrets)) or f"HTTP status {status}, with an empty body"
     error_type = headers.get("x-error-code") or fields.get("error_type") or ""
     status = _nested_status(fields) or status
     error = next(row.error for row in TABLE if row.fits(status, str(error_type), message))
@@ -291,10 +292,10 @@ def message_of(answer: Any, body: bytes = b"") -> str:
     """Find the text of an error: `error` (text, list, object), `detail`, `message`, `title`, else the plain body."""
     if not isinstance(answer, dict):
         text = answer if isinstance(answer, str) else body.decode(errors="replace")
-        return clip(_untagged(text))
+        return _untagged(text)
     found = next(filter(None, (_text(answer.get(key)) for key in ("error", "detail", "message", "title"))), "")
     warnings = _text(answer.get("warnings"))
-    return clip(_untagged("; ".join(filter(None, [found, warnings])) or body.decode(errors="replace")))
+    return _untagged("; ".join(filter(None, [found, warnings])) or body.decode(errors="replace"))
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:

@@ -320,7 +320,7 @@ def read_object(text: str) -> Any:
     """Read a JSON object typed on a magic's line, where quotes may also be Python's single ones."""
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         try:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -373,11 +373,12 @@ def _real(row: Param, value: Any) -> float:
 
 
 def _boolean(_row: Param, value: Any) -> bool:
-    if value in {True, False}:
-        return bool(value)
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if isinstance(value, str) and value.lower() in words:
         return words[value.lower()]
+    # numpy's booleans are numbers to nobody; their text is that of Python's.
+    if (isinstance(value, numbers.Real) and value in {0, 1}) or str(value) in {"True", "False"}:
+        return bool(value)
     raise ValueError(f"must be true or false. Given: {value!r}")
 
 
@@ -391,7 +392,7 @@ def _texts(_row: Param, value: Any) -> list[str]:
     texts: list[Any] = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [None]
     if not all(isinstance(text, str) and text for text in texts):
         raise ValueError(f"must be a list of texts, none of them empty. Given: {value!r}")
-    return texts
+    return list(map(str, texts))
 
 
 def _object(_row: Param, value: Any) -> dict[str, Any]:

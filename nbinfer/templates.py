@@ -21,7 +21,7 @@ def interpolate(text: str, variables: Mapping[str, Any]) -> str:
     An expression is a name, its attributes and items: `{{ df.shape }}`, `{{ rows[0]["title"] }}`. Raises
     TemplateError for anything else and for names that are not defined.
     """
-    return _HOLE.sub(lambda hole: str(_value(hole.group(1).strip(), variables)), text)
+    return _HOLE.sub(lambda hole: _text(hole.group(1).strip(), variables), text)
 
 
 def llama2_chat(messages: Sequence[Mapping[str, str]]) -> str:
@@ -76,14 +76,14 @@ def _refuse_tags(text: str) -> None:
             raise TemplateError(f"the text contains the tag {tag} at position {position}, which the format uses itself")
 
 
-def _value(expression: str, variables: Mapping[str, Any]) -> Any:
+def _text(expression: str, variables: Mapping[str, Any]) -> str:
     shown = "{{ " + expression + " }}"
     try:
         tree = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise TemplateError(f"{shown} is no name", hint="--raw sends the prompt as typed.") from None
     try:
-        return _read(tree, variables)
+        return str(_read(tree, variables))
     except _UndefinedError as undefined:
         near = nearest(undefined.args[0], (name for name in variables if not name.startswith("_")))
         hint = near if near.startswith("Did") else "Define it in a cell above, or send the prompt as typed with --raw."
