@@ -55,6 +55,12 @@ def fenced(text: str) -> str:
     return "\n\n".join(blocks) if blocks else text.strip()
 
 
+def code_block(code: str, language: str = "") -> str:
+    """Put code into a fence that nothing in it can close."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    return f"{fence}{language}\n{code}\n{fence}"
+
+
 def finished(text: str) -> int:
     """Return the length of the part of a growing text whose Markdown blocks nothing to come can change.
 

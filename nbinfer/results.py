@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nbinfer.errors import BadAnswerError, request_id_of
-from nbinfer.markdown import fenced, safe
+from nbinfer.markdown import code_block, fenced, safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,7 +225,7 @@ _FORMS: Mapping[str, Callable[[TextResult], dict[str, Any]]] = {
     "markdown": lambda result: {"text/plain": result.text, "text/markdown": safe(result.text)},
     "text": lambda result: {"text/plain": result.text},
     "json": _json,
-    "code": lambda result: {"text/plain": fenced(result.text), "text/markdown": f"```\n{fenced(result.text)}\n```"},
+    "code": lambda result: {"text/plain": fenced(result.text), "text/markdown": code_block(fenced(result.text))},
     "df": lambda result: _frame(result.to_frame()),
     "tokens": lambda result: _frame(result.tokens),
     "none": lambda _: {},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import keyword
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ def read(line: str, *, is_cell: bool) -> Line:
     line, found.silent = _silenced(line)
     words = Words(line)
     while (word := words.next()) is not None:
-        if word.startswith("-") and len(word) > 1:
+        if words.typed_dash and len(word) > 1:
             _take_flag(word, words, found)
         elif not is_cell:
             found.prompt = words.rest_from_here()
@@ -117,14 +118,22 @@ class Words:
         lexer = shlex.shlex(source, posix=True, punctuation_chars=False)
         lexer.whitespace_split, lexer.commenters = True, ""
         try:
-            word = lexer.get_token()
+            # A backslash in front is meant: `--stop \\n`.
+            word = None if text.startswith("\\") else lexer.get_token()
         except ValueError:
             # An apostrophe in a prompt opens no quote that anyone meant.
+            word = None
+        if word is None:
             word = text.split(maxsplit=1)[0]
             self._position = self._start + len(word)
             return word
         self._position = self._start + source.tell()
         return word
+
+    @property
+    def typed_dash(self) -> bool:
+        """Say whether the word just read was typed with a dash in front, not in quotes."""
+        return self._line.startswith("-", self._start)
 
     def peek(self) -> str | None:
         """Return the next word and stay here."""
@@ -169,7 +178,7 @@ def _parsed(row: Param, flag: str, text: str) -> Any:
 
 def _check(found: Line) -> None:
     out = found.options.get("out")
-    if out is not None and not out.isidentifier():
+    if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
         raise ParameterError(f"`{out}` cannot be the name of a variable")
     if "base_url" in found.options and "model" in found.options:
         raise ParameterError("-m and --base-url say the same thing: give one of them")
@@ -192,7 +201,8 @@ def _named(text: str) -> tuple[str, Any]:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise ParameterError(f"--header {name.strip() or text!r}: write it as 'Name: value'")
+        # It may be a key: it is not repeated.
+        raise ParameterError("--header: write it as 'Name: value'")
     return name.strip().lower(), value.strip()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from nbinfer.markdown import finished, safe
+from nbinfer.markdown import code_block, finished, safe
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -185,7 +185,5 @@ class Preview(dict[str, Any]):
         body = self.get("json", self)
         rest = msgspec.json.format(msgspec.json.encode(dict(self)), indent=2).decode()
         prompt = str(body.get("inputs", ""))
-        fence = "`" * max(4, 1 + prompt.count("`"))
-        blocks = (("Prompt", "text", prompt), ("Request", "json", rest))
-        shown_as = "\n\n".join(f"**{title}**\n\n{fence}{kind}\n{text}\n{fence}" for title, kind, text in blocks)
+        shown_as = f"**Prompt**\n\n{code_block(prompt, 'text')}\n\n**Request**\n\n{code_block(rest, 'json')}"
         return {"text/plain": f"{prompt}\n\n{rest}", "text/markdown": shown_as}
