@@ -6,6 +6,7 @@ purpose, `DIFFERENCES` says how.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, overload
@@ -67,7 +68,9 @@ class _Client:
         if token and api_key:
             raise ParameterError("`token` and `api_key` are the same: give one of them")
         self.model = model or base_url
-        self.timeout = timeout
+        self.timeout = (
+            timeout if isinstance(timeout, Timeout) else resolve(CallOptions, {"timeout": timeout}).get("timeout")
+        )
         self.headers: dict[str, str] = dict(headers or {})
         self._key = key_of(token or api_key)
         self._clients: Clients[Any] = Clients(self._kind)
@@ -107,11 +110,11 @@ class _Client:
         fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
         call = Call(
             task=task,
-            inputs=inputs,
+            inputs=str(inputs),
             model=name,
             parameters=parameters,
             key=options.get("api_key") or self._key_for(name),
-            headers={**self.headers, **options.get("headers", {}), **fresh},
+            headers={**header_texts(self.headers), **header_texts(options.get("headers", {})), **fresh},
             extra=options.get("extra", {}),
             timeout=Timeout.of(options.get("timeout", self.timeout)),
             retries=options["retries"],
@@ -211,7 +214,7 @@ class InferenceClient(_Client):
         )
         chunks = ResultStream(service.flow(call), self._clients)
         if stream:
-            return iter(chunks) if details else _texts(chunks)
+            return _steps(chunks) if details else _texts(chunks)
         result = chunks.drain()
         return hub_output(result) if details else result.text
 
@@ -231,7 +234,7 @@ class AsyncInferenceClient(_Client):
 
     async def close(self) -> None:
         """Close the client's connections; it can still be used and opens new ones."""
-        for client in self._clients.taken():
+        for client in self._clients.taken(owner=asyncio.get_running_loop()):
             await client.aclose()
 
     def stream(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> AsyncResultStream:
@@ -298,7 +301,7 @@ class AsyncInferenceClient(_Client):
         )
         chunks = AsyncResultStream(service.flow(call), self._clients)
         if stream:
-            return aiter(chunks) if details else _async_texts(chunks)
+            return _async_steps(chunks) if details else _async_texts(chunks)
         result = await chunks.drain()
         return hub_output(result) if details else result.text
 
@@ -331,6 +334,30 @@ def hub_output(result: TextResult) -> TextGenerationOutput:
         {"generated_text": result.text, "details": details}
     )
     return output
+
+
+def header_texts(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Return headers as they can be sent, names in lower case; ParameterError for what no header can hold."""
+    texts = {}
+    for name, value in headers.items():
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        text = str(int(text)) if isinstance(text, bool) else str(text) if isinstance(text, int | float) else text
+        if not isinstance(text, str) or not text.isascii() or not text.isprintable():
+            # It may be a key: it is not repeated.
+            raise ParameterError(f"the value of the header `{name}` cannot be sent: plain text in one line is needed")
+        texts[str(name).lower()] = text
+    return texts
+
+
+def _steps(stream: ResultStream) -> Iterator[Chunk]:
+    with stream:
+        yield from stream
+
+
+async def _async_steps(stream: AsyncResultStream) -> AsyncIterator[Chunk]:
+    async with stream:
+        async for chunk in stream:
+            yield chunk
 
 
 def _texts(stream: ResultStream) -> Iterator[str]:

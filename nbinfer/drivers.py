@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import re
 import ssl
 import time
@@ -64,6 +65,8 @@ class _Stream:
     def _keep(self) -> None:
         """Let the flow say what had arrived when its reader left."""
         with suppress(InferError, Interrupted):
+            if inspect.getgeneratorstate(self._flow) == inspect.GEN_CREATED:
+                next(self._flow)
             self._advance(functools.partial(self._flow.throw, Interrupted()))
 
 
@@ -94,6 +97,8 @@ class ResultStream(_Stream):
     def close(self) -> None:
         """Hang up; what arrived is in `.result`."""
         self._chunks.close()
+        if inspect.getgeneratorstate(self._flow) == inspect.GEN_CREATED:
+            self._keep()
 
     def drain(self) -> TextResult:
         """Read to the end and return the result."""
@@ -136,7 +141,10 @@ class ResultStream(_Stream):
             case Request():
                 return self._send(ask)
             case Read():
-                return b"".join(_bounded(self._pieces()))
+                body = _Body()
+                for piece in self._pieces():
+                    body.add(piece)
+                return body.content()
             case Wait():
                 for left in _countdown(ask):
                     self.waiting(left)
@@ -182,6 +190,8 @@ class AsyncResultStream(_Stream):
     async def close(self) -> None:
         """Hang up; what arrived is in `.result`."""
         await self._chunks.aclose()
+        if inspect.getgeneratorstate(self._flow) == inspect.GEN_CREATED:
+            self._keep()
 
     async def drain(self) -> TextResult:
         """Read to the end and return the result."""
@@ -228,7 +238,10 @@ class AsyncResultStream(_Stream):
             case Request():
                 return await self._send(ask)
             case Read():
-                return b"".join(_bounded([piece async for piece in self._pieces()]))
+                body = _Body()
+                async for piece in self._pieces():
+                    body.add(piece)
+                return body.content()
             case Wait():
                 for left in _countdown(ask):
                     self.waiting(left)
@@ -275,9 +288,9 @@ class Clients(Generic[C]):
             known = self._open[scheme] = (owner, make(headers=HEADERS, verify=_tls(scheme), limits=limits))
         return known[1]
 
-    def taken(self) -> list[C]:
-        """Return the open clients, to be closed, and forget them."""
-        clients = [client for _, client in self._open.values()]
+    def taken(self, *, owner: object = None) -> list[C]:
+        """Return the owner's open clients, to be closed, and forget all: an event loop that is gone closed its own."""
+        clients = [client for opener, client in self._open.values() if opener is owner]
         self._open.clear()
         return clients
 
@@ -317,7 +330,10 @@ def _built(client: Any, request: Request) -> Any:
 
     wait = request.timeout
     timeout = httpx.Timeout(connect=wait.connect, read=wait.first_byte, write=wait.idle, pool=wait.connect)
-    content = msgspec.json.encode(request.json)
+    try:
+        content = msgspec.json.encode(request.json)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ParameterError(f"the request cannot be written as JSON: {error}") from error
     return client.build_request(request.method, request.url, headers=request.headers, content=content, timeout=timeout)
 
 
@@ -332,13 +348,21 @@ def _is_coded(response: httpx.Response) -> bool:
     return coding != "identity"
 
 
-def _bounded(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > LARGEST_BODY:
+class _Body:
+    """Collects a body that has an end."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > LARGEST_BODY:
             raise BadAnswerError(f"the answer is larger than {LARGEST_BODY // 2**20} MiB")
-        yield piece
+
+    def content(self) -> bytes:
+        return b"".join(self._pieces)
 
 
 def _countdown(wait: Wait) -> Iterator[Wait]:

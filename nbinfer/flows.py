@@ -6,9 +6,12 @@ result: httpx's auth flow, widened to streams. The two drivers perform it, one b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from nbinfer.answers import TextAnswer
 from nbinfer.errors import (
@@ -60,14 +63,11 @@ class Request:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return the keys among the headers, which nothing may show."""
-        return tuple(
-            secret
-            for name, value in self.headers.items()
-            if name.lower() in SECRET_HEADERS
-            for secret in (value, value.partition(" ")[2])
-            if secret
-        )
+        """Return the keys in headers and address, which nothing may show."""
+        values = [value for name, value in self.headers.items() if name.lower() in SECRET_HEADERS]
+        parts = urlsplit(self.url)
+        in_address = [parts.password or "", *(value for _, value in parse_qsl(parts.query))]
+        return tuple(filter(None, [*values, *(value.partition(" ")[2] for value in values), *in_address]))
 
     def shown(self) -> dict[str, Any]:
         """Return the request as data, keys hidden."""
@@ -182,8 +182,16 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After`, or the reset time of Hugging Face's `ratelimit` header when nothing remains."""
     try:
         if value := headers.get("retry-after"):
-            return max(float(value), 0.0)
+            return _seconds(value)
         fields = dict(part.strip().split("=", 1) for part in headers.get("ratelimit", "").split(";") if "=" in part)
         return float(fields["t"]) if fields.get("r") == "0" else None
     except (KeyError, ValueError):
         return None
+
+
+def _seconds(value: str) -> float:
+    """Read `Retry-After`: seconds, or a date."""
+    try:
+        return max(float(value), 0.0)
+    except ValueError:
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nbinfer.answers import TextAnswer
-from nbinfer.errors import BadAnswerError, ParameterError, api_error, clip, without_secrets
+from nbinfer.errors import BadAnswerError, ParameterError, api_error, clip, redact, without_secrets
 from nbinfer.flows import Flow, Produce, Read, Relay, Request, Response, Steps, answered, opened
 from nbinfer.params import TextGeneration, native, streaming_problems
 from nbinfer.results import Chunk, Usage
@@ -27,7 +27,7 @@ HOSTS = ("huggingface.co", "hf.co", "endpoints.huggingface.cloud")
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 DONE = "[DONE]"
 
-_PLACEHOLDER = re.compile(r"<.*>|.*YOUR_?\w*(TOKEN|KEY).*|(hf_|sk-)?[x*.…]{3,}", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"<.*>|.*YOUR_?\w*(TOKEN|KEY).*|(hf_|sk-)?([x*.]{3,}|…+)", re.IGNORECASE)
 
 
 class Event(Chunk):
@@ -81,6 +81,7 @@ class Reading:
         self._answer, self._request, self._response = answer, request, response
         self._sse = Decoder()
         self._relay = Relay(self._decode)
+        self._done = False
         answer.headers = response.headers
         answer.usage = Usage(
             _count(response.headers, "x-prompt-tokens"), _count(response.headers, "x-generated-tokens")
@@ -95,23 +96,22 @@ class Reading:
         yield self._relay
         yield Produce(self._last())
 
-    def _decode(self, piece: bytes) -> list[Chunk]:
-        chunks = []
+    def _decode(self, piece: bytes) -> Iterator[Chunk]:
+        # One by one: what came before an event that is an error has been handed on.
         for event in self._sse.feed(piece):
-            chunks.append(self._step(event.data))
-            if self._answer.stopped:
+            yield self._step(event.data)
+            if self._answer.stopped or self._done:
                 self._relay.finished = True
-                break
-        return chunks
+                return
 
     def _step(self, data: str) -> Chunk:
         try:
             event = _decode_event(data)
         except (msgspec.DecodeError, RecursionError) as error:
             if data.strip() == DONE:
-                self._answer.complete = True
+                self._answer.complete = self._done = True
                 return Chunk(text=self._answer.flush())
-            raise BadAnswerError(f"the stream holds something that is no event: {clip(data, 80)}") from error
+            raise BadAnswerError(f"the stream holds something that is no event: {self._quoted(data)}") from error
         if event.error is not None:
             raise self._refusal(data.encode())
         return self._answer.add(event) if event.choices is None else self._completion(event)
@@ -131,6 +131,8 @@ class Reading:
             self._answer.usage = Usage(event.usage.get("prompt_tokens"), event.usage.get("completion_tokens"))
         for choice in event.choices or ():
             message = choice.get("delta") or choice.get("message") or {}
+            if not isinstance(message, dict):
+                raise BadAnswerError(f"the answer is no completion: {self._quoted(repr(choice))}")
             event.text += self._answer.show(str(choice.get("text") or message.get("content") or ""))
             if reason := choice.get("finish_reason"):
                 self._answer.finish_reason = str(reason)
@@ -142,9 +144,7 @@ class Reading:
         try:
             answer = _decode_answer(body)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise BadAnswerError(
-                f"the answer is not this service's JSON: {clip(body.decode(errors='replace'), 80)}"
-            ) from error
+            raise BadAnswerError(f"the answer is not this service's JSON: {self._quoted(body)}") from error
         event = answer if isinstance(answer, Event) else next(iter(answer), Event())
         if event.error is not None:
             raise self._refusal(body)
@@ -153,8 +153,13 @@ class Reading:
             self._answer.complete = True
             return chunk
         if event.generated_text is None:
-            raise BadAnswerError(f"the answer has no generated_text: {clip(body.decode(errors='replace'), 80)}")
+            raise BadAnswerError(f"the answer has no generated_text: {self._quoted(body)}")
         return self._answer.whole(event.generated_text, event.details)
+
+    def _quoted(self, answer: bytes | str) -> str:
+        """Return the beginning of an answer, without the keys that the server may have repeated."""
+        text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+        return clip(redact(text, self._request.secrets), 80)
 
     def _refusal(self, body: bytes) -> Exception:
         request, response = self._request, self._response
@@ -162,9 +167,11 @@ class Reading:
 
 
 def home(model: str) -> str:
-    """Return whom a key for this model belongs to: Hugging Face, or the host of another server's URL."""
-    host = urlsplit(model).hostname if model.startswith(("http://", "https://")) else HOSTS[0]
-    return HOSTS[0] if _is_ours(host or "") else host or ""
+    """Return whom a key for this model belongs to: Hugging Face, or another server, as scheme and host."""
+    if not model.startswith(("http://", "https://")) or _is_ours(model):
+        return HOSTS[0]
+    parts = urlsplit(model)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def base() -> str:
@@ -213,17 +220,21 @@ def _key(given: str | None, url: str) -> str | None:
         key = given.strip()
         if _PLACEHOLDER.fullmatch(key):
             raise ParameterError("the key is a placeholder, not a key", hint=f"Get a token at {TOKENS_PAGE}")
+        if not (key.isascii() and key.isprintable()):
+            raise ParameterError("the key holds characters that no key has", hint=f"Copy it again from {TOKENS_PAGE}")
         return key or None
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not _is_ours(parts.hostname or ""):
+    if not _is_ours(url):
         return None
     from huggingface_hub import get_token
 
     return get_token()
 
 
-def _is_ours(host: str) -> bool:
-    return any(host == own or host.endswith(f".{own}") for own in HOSTS)
+def _is_ours(url: str) -> bool:
+    """Say whether this is one of Hugging Face's own hosts, over https."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "https" and any(host == own or host.endswith(f".{own}") for own in HOSTS)
 
 
 def _count(headers: Mapping[str, str], name: str) -> int | None:

@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Iterable
 
 import pytest
@@ -19,7 +20,7 @@ def cuts(draw: st.DrawFn, texts: st.SearchStrategy[str] = letters) -> list[str]:
     """Cut a text into pieces, some of them empty."""
     text = draw(texts)
     places = [0, *sorted(draw(st.lists(st.integers(0, len(text)), max_size=8))), len(text)]
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(places)]
 
 
 def first_complete(text: str, stop: Iterable[str], *, keep: bool = False) -> tuple[str, bool]:
@@ -52,11 +53,11 @@ def streamed(collector: TextAnswer, pieces: Iterable[str], generated_text: str) 
     return shown, collector.result()
 
 
-@given(cuts(), stops, st.booleans())
-@example(["a", "b"], ["ab", "b"], False)
-@example(["ab<a", "b<b"], ["b<b", "<"], False)
-@example(["aa", "ab"], ["aab"], False)
-def test_stop_texts_are_found_wherever_pieces_end(pieces: list[str], stop: list[str], keep: bool) -> None:  # noqa: FBT001
+@given(pieces=cuts(), stop=stops, keep=st.booleans())
+@example(pieces=["a", "b"], stop=["ab", "b"], keep=False)
+@example(pieces=["ab<a", "b<b"], stop=["b<b", "<"], keep=False)
+@example(pieces=["aa", "ab"], stop=["aab"], keep=False)
+def test_stop_texts_are_found_wherever_pieces_end(pieces: list[str], stop: list[str], *, keep: bool) -> None:
     """Pieces give what the whole text gives: all up to the stop text that is complete first."""
     finder, shown, found = StopText(stop, keep=keep), "", False
     if finder.active:
@@ -71,8 +72,8 @@ def test_stop_texts_are_found_wherever_pieces_end(pieces: list[str], stop: list[
     assert (shown, found) == first_complete("".join(pieces), stop, keep=keep)
 
 
-@given(letters, stops, st.booleans())
-def test_a_whole_text_is_cut_like_pieces(text: str, stop: list[str], keep: bool) -> None:  # noqa: FBT001
+@given(text=letters, stop=stops, keep=st.booleans())
+def test_a_whole_text_is_cut_like_pieces(text: str, stop: list[str], *, keep: bool) -> None:
     """`cut` ends a whole text at the stop text that is complete first."""
     assert StopText(stop, keep=keep).cut(text) == first_complete(text, stop, keep=keep)
 
@@ -101,8 +102,8 @@ def test_no_more_is_held_back_than_could_become_a_stop_text(pieces: list[str], s
         assert held == "" or any(word.startswith(held) for word in stop)
 
 
-@given(cuts(), stops, st.booleans(), st.booleans())
-def test_the_chunks_joined_are_the_result(pieces: list[str], stop: list[str], keep_stop: bool, lead: bool) -> None:  # noqa: FBT001
+@given(pieces=cuts(), stop=stops, keep_stop=st.booleans(), lead=st.booleans())
+def test_the_chunks_joined_are_the_result(pieces: list[str], stop: list[str], *, keep_stop: bool, lead: bool) -> None:
     """The texts of all chunks joined are the result's text, and it is that of the answer that came in one piece."""
     text = "".join(pieces)
     options = {"stop": stop, "keep_stop": keep_stop, "return_full_text": lead}
@@ -123,7 +124,11 @@ def test_the_prompt_leads_even_an_empty_answer() -> None:
 def test_special_tokens_show_nothing() -> None:
     """Control tokens are in the list of tokens but not in the text, wherever they stand."""
     collector = answer()
-    shown = [collector.add(step("a")).text, collector.add(step("<s>", special=True)).text, collector.add(step("b")).text]
+    shown = [
+        collector.add(step("a")).text,
+        collector.add(step("<s>", special=True)).text,
+        collector.add(step("b")).text,
+    ]
     assert shown == ["a", "", "b"]
     assert [token.text for token in collector.result().token_list] == ["a", "<s>", "b"]
     assert collector.result().text == "ab"

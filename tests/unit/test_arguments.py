@@ -95,11 +95,18 @@ def test_every_parameter_has_a_flag(name: str) -> None:
     ],
 )
 def test_quotes_keep_texts_together(line: str, stop: list[str]) -> None:
-    """Texts may be quoted either way; `\\n` is a line end; commas split no text; a list grows by each flag."""
+    r"""Texts may be quoted either way; `\n` is a line end; commas split no text; a list grows by each flag."""
     assert cell(line).parameters == {"stop": stop}
 
 
-@given(st.lists(st.text(alphabet=st.characters(exclude_characters="\\\n\r\0", exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1)))
+@given(
+    st.lists(
+        st.text(
+            alphabet=st.characters(exclude_characters="\\\n\r\0", exclude_categories=["Cs", "Cc", "Zl", "Zp"]),
+            min_size=1,
+        )
+    )
+)
 def test_any_text_survives_a_shells_quotes(texts: list[str]) -> None:
     """What a shell's rules quote comes out as it was."""
     line = " ".join(f"--stop {shlex.quote(text)}" for text in texts)
@@ -120,7 +127,16 @@ def test_json_may_be_quoted_either_way(line: str) -> None:
     assert cell(line).parameters == {"grammar": {"type": "regex", "value": "[a-z]+"}}
 
 
-@pytest.mark.parametrize("line", ["story << -m gpt2", "-m gpt2 story <<", "-o story -m gpt2", "story << -m gpt2 generate", "generate -m gpt2 story <<"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "story << -m gpt2",
+        "-m gpt2 story <<",
+        "-o story -m gpt2",
+        "story << -m gpt2 generate",
+        "generate -m gpt2 story <<",
+    ],
+)
 def test_a_name_before_two_arrows_receives_the_result(line: str) -> None:
     """`NAME <<` says the same as `-o NAME`, anywhere on the line."""
     assert options(line) == {"out": "story", "model": "gpt2"}
@@ -259,7 +275,11 @@ def test_the_first_word_that_is_no_flag_begins_the_prompt(line: str, prompt: str
     assert read(line, is_cell=False).prompt == prompt
 
 
-@given(st.text(alphabet="ab'\" \\-{}\t$", min_size=1).filter(lambda text: text.strip() and not text.strip().startswith("-")))
+@given(
+    st.text(alphabet="ab'\" \\-{}\t$", min_size=1).filter(
+        lambda text: text.strip() and not text.strip().startswith("-")
+    )
+)
 def test_any_prompt_is_taken_as_typed(prompt: str) -> None:
     """Whatever is in a line after its flags is the prompt, blanks at its ends apart."""
     found = read(f"-m gpt2 {prompt}", is_cell=False)
@@ -274,8 +294,8 @@ def test_a_semicolon_at_the_end_silences() -> None:
     assert read("Hello;", is_cell=False).silent
 
 
-@given(st.text(max_size=40), st.booleans())
-def test_no_line_breaks_the_reader(line: str, is_cell: bool) -> None:  # noqa: FBT001
+@given(line=st.text(max_size=40), is_cell=st.booleans())
+def test_no_line_breaks_the_reader(line: str, *, is_cell: bool) -> None:
     """Any line is read or refused with an error of one to four lines."""
     try:
         read(line, is_cell=is_cell)

@@ -137,7 +137,10 @@ def test_only_what_can_get_better_is_tried_again(kind: type[ApiError], retries: 
         (b" a \n b ", "a b"),
         (b'{"error": "a', '{"error": "a'),
         (b"D\xe9lai", "D\ufffdlai"),
-        (b"<html><head><title>502</title><style>a{}</style></head><body><p>Bad &amp; Gateway</body>", "502 Bad & Gateway"),
+        (
+            b"<html><head><title>502</title><style>a{}</style></head><body><p>Bad &amp; Gateway</body>",
+            "502 Bad & Gateway",
+        ),
         (b"<!DOCTYPE html><script>var a;</script><h1>No</h1>", "No"),
         (b"a < b and c > d", "a < b and c > d"),
         (b"", "HTTP status 500, with an empty body"),
@@ -158,8 +161,19 @@ def test_no_body_breaks_the_reader(body: bytes) -> None:
     assert 1 <= len(error.lines()) <= 4
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
-    st.sampled_from(["error", "detail", "message", "msg", "loc", "title", "warnings", "reason"]) | st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["error", "detail", "message", "msg", "loc", "title", "warnings", "reason"])
+                | st.text(),
+                inner,
+            )
+        ),
+    )
+)
 def test_no_json_breaks_the_reader(answer: object) -> None:
     """A message comes out of any JSON value."""
     assert isinstance(message_of(answer, b"body"), str)
@@ -208,7 +222,7 @@ def test_request_ids_have_many_names(name: str) -> None:
 
 
 def test_a_reader_gets_message_origin_and_hint() -> None:
-    """What is shown: class and message with status and host, what to do, and the request id; never more than four lines."""
+    """What is shown: class and message with status and host, what to do, the request id; at most four lines."""
     error = api_error(401, b"no key", url="https://host/path", headers={"x-request-id": "r1"})
     first, hint, last = error.lines()
     assert first == "UnauthorizedError: no key (401 from host)"
@@ -241,7 +255,13 @@ def test_no_part_of_a_key_is_left_where_a_message_is_cut() -> None:
 
 @pytest.mark.parametrize(
     "form",
-    ["<p>{}</p><title>a</title>", '{{"error": ["{}"]}}', '{{"detail": [{{"msg": "{}", "loc": ["{}"]}}]}}', '{{"warnings": ["{}"]}}', "{}"],
+    [
+        "<p>{}</p><title>a</title>",
+        '{{"error": ["{}"]}}',
+        '{{"detail": [{{"msg": "{}", "loc": ["{}"]}}]}}',
+        '{{"warnings": ["{}"]}}',
+        "{}",
+    ],
 )
 def test_keys_are_hidden_in_every_form(form: str) -> None:
     """Whatever the body's form, the key is hidden."""

@@ -15,13 +15,17 @@ from nbinfer.services import SERVICES, Call, Service
 from nbinfer.services.base import Service as Base
 
 HEAVY = ("IPython", "pandas", "httpx", "numpy", "huggingface_hub", "jinja2", "tokenizers", "safetensors", "PIL")
-MODULES = [module.name for module in pkgutil.walk_packages(nbinfer.__path__, "nbinfer.") if "__main__" not in module.name]
+MODULES = [
+    module.name for module in pkgutil.walk_packages(nbinfer.__path__, "nbinfer.") if "__main__" not in module.name
+]
 FOLDER = Path(nbinfer.__file__).parent
 
 
 def python(code: str) -> list[str]:
     """Run code in a fresh interpreter and return the words it prints."""
-    run = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout.split()
 
@@ -46,7 +50,9 @@ def public(module: ModuleType) -> Iterator[tuple[str, object]]:
         elif isinstance(thing, type):
             yield name, thing
             for part, member in vars(thing).items():
-                if not part.startswith("_") and isinstance(member, FunctionType | property | staticmethod | classmethod):
+                if not part.startswith("_") and isinstance(
+                    member, FunctionType | property | staticmethod | classmethod
+                ):
                     yield f"{name}.{part}", member
 
 
@@ -70,7 +76,8 @@ def test_making_a_client_loads_no_http() -> None:
 SHELL = """
 import sys
 opened = []
-sys.addaudithook(lambda event, args: opened.append(event) if event in {"socket.connect", "socket.getaddrinfo", "socket.bind"} else None)
+watched = {"socket.connect", "socket.getaddrinfo", "socket.bind"}
+sys.addaudithook(lambda event, args: opened.append(event) if event in watched else None)
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 config = Config()
@@ -104,10 +111,7 @@ def test_loading_the_extension_loads_nothing_heavy() -> None:
 
 def test_the_audit_sees_sockets() -> None:
     """The audit used above would notice a connection: one to a server that does not exist is seen."""
-    code = SHELL + (
-        "shell.run_cell('%infer -m http://127.0.0.1:9 --retries 0 hello')\n"
-        "print('sockets:', *opened)"
-    )
+    code = SHELL + ("shell.run_cell('%infer -m http://127.0.0.1:9 --retries 0 hello')\nprint('sockets:', *opened)")
     words = python(code)
     assert "socket.connect" in words[words.index("sockets:") :]
 
@@ -130,7 +134,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_everything_public_says_what_it_is(name: str) -> None:
-    """Every module and every public class, function, method and property has a docstring; `__all__` names what exists."""
+    """Every module and public class, function, method and property has a docstring; `__all__` names what exists."""
     module = importlib.import_module(name)
     assert module.__doc__
     assert [where for where, thing in public(module) if not inspect.getdoc(thing)] == []

@@ -15,12 +15,14 @@ from nbinfer.markdown import fenced, finished, safe
 Render = Callable[[str], str]
 
 
-FORMULA_PARTS = re.compile(r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|@@\d+@@|\\\\[()\[\]])", re.IGNORECASE)
+FORMULA_PARTS = re.compile(
+    r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|@@\d+@@|\\\\[()\[\]])", re.IGNORECASE
+)
 CLOSED_FENCE = re.compile(r"^(?P<fence>`{3,}|(?:~T){3,})[^`\n]*\n(?:[\s\S]*?)^(?P=fence)`*$", re.MULTILINE)
 CODE_SPAN = re.compile(r"(^|[^\\])(`+)([^\n]*?[^`\n])\2(?!`)", re.MULTILINE)
 
 
-def without_formulas(text: str) -> tuple[str, list[str]]:
+def without_formulas(text: str) -> tuple[str, list[str]]:  # noqa: C901, PLR0912 - as it is over there
     """Put marks in place of formulas, as `removeMath` of JupyterLab 4.6 does."""
 
     def hidden(code: re.Match[str]) -> str:
@@ -111,7 +113,8 @@ RENDERERS: dict[str, Render] = {
 COMMONMARK = RENDERERS["commonmark"]
 
 MADE_BY_MARKDOWN = {
-    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "del", "s"),
+    *("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "del"),
+    "s",
     *("a", "hr", "br", "table", "thead", "tbody", "tr", "th", "td", "input", "dl", "dt", "dd", "sub", "div", "span"),
 }
 HARMLESS_ATTRIBUTES = {
@@ -122,8 +125,8 @@ HARMLESS_ATTRIBUTES = {
     "th": {"style", "class"},
     "li": {"class"},
     "input": {"class", "type", "disabled", "checked"},
-    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), {"id"}),
-    # mistune's mathematics
+    **{f"h{level}": {"id"} for level in range(1, 7)},
+    # nbconvert's mathematics and colours
     "div": {"class"},
     "span": {"class"},
     "pre": {"class"},
@@ -143,6 +146,7 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Look at a tag and its attributes."""
         if tag not in MADE_BY_MARKDOWN:
             self.harm.append(f"<{tag}>")
         for name, value in attrs:
@@ -154,23 +158,29 @@ class Page(HTMLParser):
             self.code.append("")
 
     def handle_endtag(self, tag: str) -> None:
+        """Leave code where it ends."""
         self._in_code = self._in_code and tag != "code"
 
     def handle_data(self, data: str) -> None:
+        """Collect text."""
         self.text += data
         if self._in_code:
             self.code[-1] += data
 
     def handle_comment(self, data: str) -> None:
+        """Note a comment."""
         self.harm.append("<!-- -->")
 
     def handle_decl(self, decl: str) -> None:
+        """Note a declaration."""
         self.harm.append("<!>")
 
     def handle_pi(self, data: str) -> None:
+        """Note an instruction."""
         self.harm.append("<?>")
 
     def unknown_decl(self, data: str) -> None:
+        """Note a section."""
         self.harm.append("<![]>")
 
 
@@ -189,17 +199,25 @@ def assert_harmless(text: str) -> None:
 
 TAG = "<img src=x onerror=alert(1)>"
 PIECES = [
-    *("`", "``", "```", "````", "~~~", "\n", "\n\n", " ", "  ", "    ", "\t", "- ", "> ", "1. ", "|", "|-|-|\n", "a", "#"),
-    *("<script>", "<b", TAG, "</code>", "<a href=javascript:x>", "&lt;", "&#60;", "javascript:", "java", "script:", "<"),
-    *("data:text/html,x", "[a](", "[a]: ", ")", "![", "!", "[a]", "[", "]", "](", "(", ">", "\\", "<!--", "-->", "<![CDATA["),
-    *("<?x", "$", "$$", "\\\\(", "\\\\)", "\\begin{a}", "\\end{a}", "]:", '" onfocus=x "', "http://h/", "*", "&#106;avascript:", "&colon;", '"', ' "t"', "%", "\u00a0", "\x0b", "\r", "\x00"),
+    *("`", "``", "```", "````", "~~~", "\n", "\n\n", " ", "  ", "    ", "\t", "- ", "> ", "1. ", "|", "|-|-|\n", "a"),
+    "#",
+    *("<script>", "<b", TAG, "</code>", "<a href=javascript:x>", "&lt;", "&#60;", "javascript:", "java", "script:"),
+    "<",
+    *("data:text/html,x", "[a](", "[a]: ", ")", "![", "!", "[a]", "[", "]", "](", "(", ">", "\\", "<!--", "-->"),
+    "<![CDATA[",
+    *("<?x", "$", "$$", "\\\\(", "\\\\)", "\\begin{a}", "\\end{a}", "]:", '" onfocus=x "', "http://h/", "*"),
+    *("&#106;avascript:", "&colon;", '"', ' "t"', "%", "\u00a0", "\x0b", "\r", "\x00"),
 ]
 LINES = [
-    *("```", "````", "~~~", "``` js", "```a`b", "<b>x", TAG, "- a", "- ```", "  ```", "   ```", "    ```", "\t```", "> ```"),
-    *("> a", ">```", "1. ```", "1. a", "   a", "", "", "", "    <b>", "* <b>", "# h", "===", "---", "|a|b|", "|-|-|", "~~~ `"),
-    *('[a]: http://x "t', 't"', "term", ": def", "  : ```", "$$", "`", "``", "a `", "` <b>", "<!--", "-->", "<div>", "a\\"),
+    *("```", "````", "~~~", "``` js", "```a`b", "<b>x", TAG, "- a", "- ```", "  ```", "   ```", "    ```", "\t```"),
+    "> ```",
+    *("> a", ">```", "1. ```", "1. a", "   a", "", "", "", "    <b>", "* <b>", "# h", "===", "---", "|a|b|", "|-|-|"),
+    "~~~ `",
+    *('[a]: http://x "t', 't"', "term", ": def", "  : ```", "$$", "`", "``", "a `", "` <b>", "<!--", "-->", "<div>"),
+    "a\\",
     *("$", "costs $5:", "echo $A", "```c", '```" onfocus=x', '- ```" onfocus=x', "http://x/$", "```~", "```\r<b>"),
-    *("``` <b>", "~~~ <b>", "- ~~~", "  ~~~", "  <b>", "  - ```", "\t<b>", "```\r", "\u00a0```", "\x0c```", "```\u2028"),
+    *("``` <b>", "~~~ <b>", "- ~~~", "  ~~~", "  <b>", "  - ```", "\t<b>", "```\r", "\u00a0```", "\x0c```"),
+    "```\u2028",
 ]
 
 
@@ -230,11 +248,13 @@ def test_fences_anywhere_let_no_tag_through(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("<script>alert(1)</script>", TAG, "<!-- x -->", "<?php x ?>", "<![CDATA[x]]>", "<!DOCTYPE x>", "</p>", "<B\nonclick=x>"),
+        *("<script>alert(1)</script>", TAG, "<!-- x -->", "<?php x ?>", "<![CDATA[x]]>", "<!DOCTYPE x>", "</p>"),
+        "<B\nonclick=x>",
         *("a\n<div>\n\nb", "- <b>x</b>", "> <b>x</b>", "    <b>x</b>", "|a|b|\n|-|-|\n|<b>|x|", "# <b>x", "*<b>*"),
         *("|`a|<b>`|x|\n|-|-|-|\n|1|2|3|", "`a\n<b>", "\\`<b>`", "`a``<b>`", "``<b>`", "`` ` <b> ` ``", "`<b>`<b>`"),
         *("- ```\n  <b>\n  ```\n<b>", "> ```\n> <b>\n\n<b>", "1. ```\n<b>", "- ~~~\n\n<b>\n", "```js `x`\n<b>\n```"),
-        *("```\n<b>", "~~~\n<b>\n```\n<b>", "```\n```\n<b>", "````\n```\n<b>\n````\n<b>", "```\n<b>\n    ```\n<b>\n```\n<b>"),
+        *("```\n<b>", "~~~\n<b>\n```\n<b>", "```\n```\n<b>", "````\n```\n<b>\n````\n<b>"),
+        "```\n<b>\n    ```\n<b>\n```\n<b>",
         *("$<b>$", "$$\n<b>\n$$", "$a<b$ `x` $c>d$", "$`<b>`$", "$`$<b>`"),
     ],
 )
@@ -246,24 +266,32 @@ def test_no_html_survives(text: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        *("javascript:alert(1)", "JAVASCRIPT:x", "JaVaScRiPt:x", "data:text/html,<b>", "vbscript:x", "file:///etc/passwd"),
+        *("javascript:alert(1)", "JAVASCRIPT:x", "JaVaScRiPt:x", "data:text/html,<b>", "vbscript:x"),
+        "file:///etc/passwd",
         *("&#106;avascript:x", "&#x6A;avascript:x", "&#0000106;avascript:x", "javascript&colon;x", "javascript&#58;x"),
-        *("java&Tab;script:x", "java&NewLine;script:x", "&#1;javascript:x", "&amp;#106;avascript:x", "\\javascript:x", "j\\avascript:x"),
-        *("<javascript:x>", "<javascript:x y>", "\x01javascript:x", "\x00javascript:x", "java\x00script:x", "x:y", "blob:x"),
+        *("java&Tab;script:x", "java&NewLine;script:x", "&#1;javascript:x", "&amp;#106;avascript:x"),
+        *("\\javascript:x", "j\\avascript:x"),
+        *("<javascript:x>", "<javascript:x y>", "\x01javascript:x", "\x00javascript:x", "java\x00script:x", "x:y"),
+        "blob:x",
         *("javascript://%0aalert(1)", "http&colon;//x:javascript:x", "[javascript:x", "http://[::1", "about:blank"),
     ],
 )
 @pytest.mark.parametrize(
     "link",
-    ["[a]({})", '[a]({} "t")', "[a]( {} )", "[a](\n{})", "[a]: {}\n\n[a]", "[a]:\n{}\n\n[a]", "![a]({})", "[![a]({})]({})",
-     "[a\\]]: {}\n\n[a\\]]", "]:/[a]({})", "x](/[a]({}))", "<{}>", "- [a]({})", "|[a]({})|\n|-|\n|x|", "> [a]: {}\n\n[a]"],
-)  # fmt: skip
+    [
+        *("[a]({})", '[a]({} "t")', "[a]( {} )", "[a](\n{})", "[a]: {}\n\n[a]", "[a]:\n{}\n\n[a]", "![a]({})"),
+        *("[![a]({})]({})", "[a\\]]: {}\n\n[a\\]]", "]:/[a]({})", "x](/[a]({}))", "<{}>", "- [a]({})"),
+        *("|[a]({})|\n|-|\n|x|", "> [a]: {}\n\n[a]"),
+    ],
+)
 def test_links_lead_nowhere_but_to_the_web(link: str, address: str) -> None:
     """Script, data and other schemes are gone from links and reference definitions, however they are spelled."""
     assert_harmless(link.format(address, address))
 
 
-@pytest.mark.parametrize("address", ["http://x/y?a=1&b=2#c", "https://x", "mailto:a@b", "#part", "/path", "../x:y", "a/b:c", "?q"])
+@pytest.mark.parametrize(
+    "address", ["http://x/y?a=1&b=2#c", "https://x", "mailto:a@b", "#part", "/path", "../x:y", "a/b:c", "?q"]
+)
 @pytest.mark.parametrize("name", RENDERERS)
 def test_harmless_links_stay(name: str, address: str) -> None:
     """Links to the web, to mail and within the site are left as they are."""
@@ -271,7 +299,15 @@ def test_harmless_links_stay(name: str, address: str) -> None:
     assert f'href="{address}"'.replace("&", "&amp;") in RENDERERS[name](safe(f"[a]({address})"))
 
 
-@pytest.mark.parametrize("text", ["![a](http://x/y.png)", '![a](http://x/y.png "t")', "![a][r]\n\n[r]: http://x/y.png", "![r]\n\n[r]: http://x/y.png"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![a](http://x/y.png)",
+        '![a](http://x/y.png "t")',
+        "![a][r]\n\n[r]: http://x/y.png",
+        "![r]\n\n[r]: http://x/y.png",
+    ],
+)
 @pytest.mark.parametrize("name", RENDERERS)
 def test_remote_images_are_links(name: str, text: str) -> None:
     """An image, which would tell its server who reads, is a link to it."""
@@ -319,8 +355,12 @@ def test_formulas_do_not_swallow_the_beginning_of_code(text: str) -> None:
     assert_harmless(text)
 
 
-@pytest.mark.parametrize("fence", ["```{}\nx\n```", "~~~ {}\nx\n~~~", "```{}\nx", "- ```{}\n  x\n  ```", "> ~~~{}\n> x", "  ```{}\nx\n```"])
-@pytest.mark.parametrize("info", [f'">{TAG}', f"x{QUOTE}", 'py" onclick="x', f"${QUOTE}$", '`" onclick="x', '" onclick="x`'])
+@pytest.mark.parametrize(
+    "fence", ["```{}\nx\n```", "~~~ {}\nx\n~~~", "```{}\nx", "- ```{}\n  x\n  ```", "> ~~~{}\n> x", "  ```{}\nx\n```"]
+)
+@pytest.mark.parametrize(
+    "info", [f'">{TAG}', f"x{QUOTE}", 'py" onclick="x', f"${QUOTE}$", '`" onclick="x', '" onclick="x`']
+)
 def test_the_language_of_code_is_no_place_for_markup(fence: str, info: str) -> None:
     """What stands behind a fence names a language; JupyterLab writes it into an attribute as it is."""
     assert_harmless(fence.format(info))
@@ -334,7 +374,8 @@ def test_the_language_of_code_is_no_place_for_markup(fence: str, info: str) -> N
         # A fence ends also where other marks follow.
         *(f"```\n```~\n{TAG}", f"~~~\n~~~`\n{TAG}", f"```\n```~~~\n{TAG}"),
         # The title of a reference goes on over blank lines.
-        *(f'[a]: http://x "t\n```\nt"\n{TAG}', f'[a]: http://x "t\n\n```\nt"\n{TAG}', f'[a]: http://x "t\n\n~~~\n\nt"\n{TAG}'),
+        *(f'[a]: http://x "t\n```\nt"\n{TAG}', f'[a]: http://x "t\n\n```\nt"\n{TAG}'),
+        f'[a]: http://x "t\n\n~~~\n\nt"\n{TAG}',
     ],
 )
 def test_what_marked_alone_reads_as_prose_holds_no_tag(text: str) -> None:
@@ -342,7 +383,11 @@ def test_what_marked_alone_reads_as_prose_holds_no_tag(text: str) -> None:
     assert TAG not in safe(text)
 
 
-@given(st.text(alphabet="ab <>&*_|`~#-+.:()[\\$\n\t'éx\u2028", max_size=60).filter(lambda text: not re.search("<[A-Za-z/!?]", text)))
+@given(
+    st.text(alphabet="ab <>&*_|`~#-+.:()[\\$\n\t'éx\u2028", max_size=60).filter(
+        lambda text: not re.search("<[A-Za-z/!?]", text)
+    )
+)
 @example('He said: "Why?" [x] and `a["b"]`.')
 def test_text_without_risk_is_unchanged(text: str) -> None:
     """What holds no tag, link, image or quote within a formula is not touched."""
@@ -399,7 +444,8 @@ def test_a_fence_that_is_still_open_is_code() -> None:
 # --- finished blocks
 
 BLOCK_LINES = [
-    *("text", "text *a*", "# h", "- a", "  b", "1. a", "> q", "```", "``` py", "~~~", "|a|b|", "|-|-|", "|c|d|", "===", "---"),
+    *("text", "text *a*", "# h", "- a", "  b", "1. a", "> q", "```", "``` py", "~~~", "|a|b|", "|-|-|", "|c|d|"),
+    *("===", "---"),
     *("", "", "", " a", "  - b", "* * *", "```x", "`a`", "a\\", "a  ", "$$", "<b>", "[a](b)"),
 ]
 

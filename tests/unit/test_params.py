@@ -53,11 +53,19 @@ LEGAL = [
 ]
 # What the server says of the value, after the parameter's name.
 ILLEGAL = [
-    *((name, value, "must be strictly positive") for name in ("temperature", "repetition_penalty") for value in (-1, -5e-324)),
+    *(
+        (name, value, "must be strictly positive")
+        for name in ("temperature", "repetition_penalty")
+        for value in (-1, -5e-324)
+    ),
     ("repetition_penalty", 0, "must be strictly positive"),
     *(("frequency_penalty", value, "must be >= -2.0 and <= 2.0") for value in (-2.0000001, 2.1, 100)),
     *((name, value, "must be > 0.0 and < 1.0") for name in ("top_p", "typical_p") for value in (0, 1, 1.0, -0.1, 2)),
-    *((name, value, "must be strictly positive") for name in ("top_k", "max_new_tokens", "truncate") for value in (0, -1)),
+    *(
+        (name, value, "must be strictly positive")
+        for name in ("top_k", "max_new_tokens", "truncate")
+        for value in (0, -1)
+    ),
     *(("best_of", value, "must be strictly positive") for value in (0, -1)),
     *(("seed", value, "must be >= 0 and < 18446744073709551616") for value in (-1, 2**64)),
     ("top_n_tokens", -1, "must be >= 0"),
@@ -114,7 +122,9 @@ def test_values_beyond_the_bounds_are_refused_in_the_servers_words(name: str, va
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.nan, True, False, np.True_, "1", "", b"1", [1], {}, 1j, ()])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, np.nan, True, False, np.True_, "1", "", b"1", [1], {}, 1j, ()]
+)
 def test_what_is_no_number_is_refused(name: str, value: Any) -> None:
     """NaN, infinity, booleans, texts and containers are no numbers."""
     assert str(refused(**{name: value})).startswith(f"`{name}` must be a")
@@ -129,7 +139,7 @@ def test_a_fraction_is_no_whole_number(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint8, np.float32, np.float64, float, int])
 def test_numbers_of_other_types_are_taken(kind: type) -> None:
-    """numpy's scalars, and floats that are whole, become Python's own numbers."""
+    """Scalars of numpy, and floats that are whole, become Python's own numbers."""
     found = resolve(TextGeneration, {"top_k": kind(5), "repetition_penalty": kind(1)})
     assert found == {"top_k": 5, "repetition_penalty": 1.0}
     assert [type(value) for value in found.values()] == [float, int]  # in the server's order
@@ -157,7 +167,7 @@ def test_a_temperature_is_legal_from_zero_up(value: float) -> None:
         *((value, False) for value in (False, 0, np.False_, "false", "NO", "off", "0")),
     ],
 )
-def test_words_for_yes_and_no_are_booleans(value: Any, found: bool) -> None:  # noqa: FBT001
+def test_words_for_yes_and_no_are_booleans(value: Any, *, found: bool) -> None:
     """Booleans may also be written as people write them; what comes out is a bool."""
     assert resolve(TextGeneration, {"watermark": value})["watermark"] is found
 
@@ -170,7 +180,14 @@ def test_what_is_no_boolean_is_refused(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [("a", ["a"]), (["a", "b"], ["a", "b"]), (("a",), ["a"]), ([], []), (np.array(["a", "b"]), ["a", "b"]), ({"a": 1}.keys(), ["a"])],
+    [
+        ("a", ["a"]),
+        (["a", "b"], ["a", "b"]),
+        (("a",), ["a"]),
+        ([], []),
+        (np.array(["a", "b"]), ["a", "b"]),
+        ({"a": 1}.keys(), ["a"]),
+    ],
 )
 def test_one_text_is_a_list_of_one(value: Any, found: list[str]) -> None:
     """A list of texts may be any iterable or a single text; its texts are Python's own."""
@@ -243,7 +260,10 @@ def test_choices_are_named() -> None:
         ({"best_of": 2, "temperature": 0}, "you must use sampling when `best_of` is > 1"),
         ({"best_of": 2, "do_sample": True, "seed": 1}, "`seed` must not be set when `best_of` > 1"),
         ({"do_sample": False, "top_k": 5}, "`do_sample` is False but `top_k` asks for sampling"),
-        ({"do_sample": False, "temperature": 0.5, "top_p": 0.5}, "`do_sample` is False but `temperature`, `top_p` asks"),
+        (
+            {"do_sample": False, "temperature": 0.5, "top_p": 0.5},
+            "`do_sample` is False but `temperature`, `top_p` asks",
+        ),
         ({"do_sample": True, "temperature": 0}, "`do_sample` is True but `temperature` 0 asks for no sampling"),
     ],
 )

@@ -36,8 +36,7 @@ def test_the_text_of_a_result_is_its_text() -> None:
 def test_a_result_says_briefly_what_it_is() -> None:
     """The repr holds the beginning of the text and the account of the call, on one line."""
     assert repr(RESULT) == (
-        "<TextResult 'A *short* answer.' "
-        "(org/name · 3 tokens · 1.3 s · ended at max_new_tokens · cached · a notice)>"
+        "<TextResult 'A *short* answer.' (org/name · 3 tokens · 1.3 s · ended at max_new_tokens · cached · a notice)>"
     )
     long = repr(TextResult("a\nb" * 100))
     assert "…" in long
@@ -144,7 +143,7 @@ def test_every_form_can_be_stored_in_a_notebook(form: str) -> None:
     [
         ('{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),
         ('Here:\n```json\n{"a": 1}\n```\nDone.', {"a": 1}),
-        (' [1]\n', [1]),
+        (" [1]\n", [1]),
         ('"x"', "x"),
     ],
 )
@@ -184,7 +183,9 @@ def test_code_is_what_stands_in_fences(text: str, code: str) -> None:
     assert code.replace("<", "&lt;").replace(">", "&gt;") in page
 
 
-@pytest.mark.parametrize("text", [f"~~~\n```\n{TAG}\n~~~", f"````\n```\n{TAG}\n````", f"```\n{TAG}", f"- ```\n  {TAG}", f"a\n   ```\n{TAG}"])
+@pytest.mark.parametrize(
+    "text", [f"~~~\n```\n{TAG}\n~~~", f"````\n```\n{TAG}\n````", f"```\n{TAG}", f"- ```\n  {TAG}", f"a\n   ```\n{TAG}"]
+)
 def test_code_cannot_leave_its_block(text: str) -> None:
     """Marks of code within the code do not end the block that shows it."""
     data, _ = TextResult(text).bundle("code")

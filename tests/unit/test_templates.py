@@ -135,7 +135,12 @@ def test_undefined_names_are_named_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     ("expression", "says"),
-    [("rows[9]", "IndexError"), ("row['a']", "KeyError: 'a'"), ("rows.a", "AttributeError"), ("bad.value", "RuntimeError: no")],
+    [
+        ("rows[9]", "IndexError"),
+        ("row['a']", "KeyError: 'a'"),
+        ("rows.a", "AttributeError"),
+        ("bad.value", "RuntimeError: no"),
+    ],
 )
 def test_what_fails_is_told(expression: str, says: str) -> None:
     """An item or attribute that is not there, or fails, is told with the expression."""
@@ -188,7 +193,7 @@ def test_an_expression_ends_on_its_line() -> None:
     ],
 )
 def test_llama2_chat_is_the_reference_to_the_letter(messages: list[Message], expected: str) -> None:
-    """Turns are joined as Meta's code does: folded system text untrimmed, turns trimmed, no blank after the last tag."""
+    """Turns are joined as by Meta's code: folded system text untrimmed, turns trimmed, nothing after the last tag."""
     assert llama2_chat(messages) == expected
 
 
@@ -207,7 +212,8 @@ def test_llama2_chat_is_what_the_hub_template_gives(messages: list[Message]) -> 
     "roles",
     [
         *([], ["system"], ["assistant"], ["user", "user"], ["user", "assistant"], ["user", "system", "user"]),
-        *(["system", "assistant", "user"], ["system", "system", "user"], ["user", "assistant", "assistant", "user"], ["tool"]),
+        *(["system", "assistant", "user"], ["system", "system", "user"], ["user", "assistant", "assistant", "user"]),
+        ["tool"],
     ],
 )
 def test_roles_must_alternate_and_end_with_the_user(roles: list[str]) -> None:
