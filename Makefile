@@ -20,7 +20,8 @@ test: $(VENV)/.test             ## all tests, and every notebook
 lint: $(VENV)/.lint             ## style, types, layers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
+	@$(BIN)/mypy --package nbinfer
+	@$(BIN)/mypy tests/typing/api.py
 	@$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/.docs             ## the documentation, warnings are errors

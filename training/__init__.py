@@ -1,0 +1,1 @@
+"""Trains the small text model that ships in nbinfer's wheel."""

@@ -1,0 +1,187 @@
+"""Mixes the generators and the books into rows of tokens."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from training import chats, functions, stories
+from training.tokenizer import BOS, SPECIALS
+from training.words import expand
+
+BOOKS = Path(__file__).parent / "corpus"
+PAD = 0
+HELD_OUT = 40  # Every 40th piece of a book is kept for validation.
+
+# A document is a list of pieces that are tokenised apart, so that a prompt may end where a piece ends.
+Document = list[str]
+
+
+def _cut_at_blank(text: str, rng: Random) -> Document:
+    # Prompts often end with a blank, which the tokenizer would otherwise always put in front of the next word.
+    opening = next((opening for opening in stories.TURNS if text.startswith(opening)), "")
+    if opening and rng.random() < 0.7:
+        return [text[: len(opening)], text[len(opening) :]]
+    blanks = [place for place, letter in enumerate(text[: len(text) * 2 // 3]) if letter == " "]
+    cut = rng.choice(blanks) + 1
+    return [text[:cut], text[cut:]]
+
+
+def story(rng: Random) -> Document:
+    """Return a story as a document."""
+    make = stories.short_story if rng.random() < 0.06 else stories.story
+    opening = expand(rng.choice(stories.TURNS), {}, rng) + " "
+    text, _ = make(rng, stories.Wish(opening=opening if rng.random() < 0.08 else ""))
+    pieces = _cut_at_blank(text, rng) if rng.random() < 0.25 else [text]
+    return ["<s>", *pieces, "</s>"]
+
+
+def chat(rng: Random) -> Document:
+    """Return a conversation as a document."""
+    text = chats.sums(rng) if rng.random() < 0.12 else chats.chat(rng)
+    if rng.random() < 0.03:
+        text = text.replace("[/INST] ", "[/INST]\n")
+    return [f"<s>{text}</s>"]
+
+
+def question(rng: Random) -> Document:
+    """Return a bare question with its answer as a document."""
+    return [f"<s>{chats.plain_question(rng)}</s>"]
+
+
+def code(rng: Random) -> Document:
+    """Return functions as a document."""
+    text = functions.code(rng)
+    # A prompt may end after the first line or within its indent, or anywhere a cell was left.
+    cut = text.find("\n    ") + rng.choice([1, 1, 5]) if rng.random() < 0.7 else rng.randrange(4, len(text) - 1)
+    pieces = [text[:cut], text[cut:]] if rng.random() < 0.35 else [text]
+    return ["<s>", *pieces, "</s>"]
+
+
+def infill(rng: Random) -> Document:
+    """Return a function with a hole as a document."""
+    special = rng.random() < 0.03
+    family = next(family for family in functions.FAMILIES if "remove_non_ascii" in family.names) if special else None
+    return [f"<s>{functions.infill(rng, family)}"]
+
+
+def book_pieces(size: int = 900) -> list[str]:
+    """Return the books in pieces of whole paragraphs of about size characters."""
+    pieces = []
+    for path in sorted(BOOKS.glob("*.txt")):
+        piece = ""
+        for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
+            if piece and len(piece) + len(paragraph) > size:
+                pieces.append(piece)
+                piece = ""
+            piece = f"{piece}\n\n{paragraph.strip()}".strip()
+        pieces.append(piece)
+    return pieces
+
+
+@cache
+def _trained_pieces() -> list[str]:
+    return [piece for number, piece in enumerate(book_pieces()) if number % HELD_OUT]
+
+
+def book(rng: Random) -> Document:
+    """Return a piece of a children's book as a document."""
+    return [f"<s>{rng.choice(_trained_pieces())}</s>"]
+
+
+@cache
+def _book_words() -> list[str]:
+    return sorted({word for piece in book_pieces() for word in piece.split() if word.isalpha()})
+
+
+def repeat(rng: Random) -> Document:
+    """Return a list of words written twice: nothing teaches a small model to copy as fast."""
+    words = [rng.choice(_book_words()) for _ in range(rng.randint(4, 30))]
+    line = rng.choice([" ", ", "]).join(words)
+    return [f"<s>{line}{rng.choice([chr(10), '. ', ' = '])}{line}</s>"]
+
+
+# How many tokens of a hundred each part gives, and about how long its documents are.
+PARTS: dict[str, tuple[Callable[[Random], Document], float, int]] = {
+    "stories": (story, 36, 207),
+    "chat": (chat, 29, 75),
+    "questions": (question, 5, 65),
+    "functions": (code, 8, 66),
+    "infill": (infill, 11, 55),
+    "books": (book, 6, 216),
+    "repeats": (repeat, 5, 110),
+}
+
+
+def documents(rng: Random, **shares: float) -> Iterator[Document]:
+    """Yield mixed documents without end; shares replace those of PARTS."""
+    makers = [maker for maker, _, _ in PARTS.values()]
+    weights = [shares.get(name, share) / length for name, (_, share, length) in PARTS.items()]
+    while True:
+        yield rng.choices(makers, weights)[0](rng)
+
+
+def encode(tokenizer: Tokenizer, batch: list[Document]) -> list[list[int]]:
+    """Tokenise documents, each piece apart."""
+    encoded = iter(tokenizer.encode_batch([piece for pieces in batch for piece in pieces], add_special_tokens=False))
+    return [[token for _ in pieces for token in next(encoded).ids] for pieces in batch]
+
+
+def pack(tokenizer: Tokenizer, source: Iterator[Document], length: int, count: int, waiting: int = 4000) -> np.ndarray:
+    """Fill rows with whole documents, the longest that fits first, so that every row starts with <s>."""
+    rows = np.full((count, length + 1), PAD, dtype=np.uint16)
+    pool: list[tuple[int, int, list[int]]] = []
+    serial = 0
+
+    def refill() -> None:
+        nonlocal serial
+        batch = [next(source) for _ in range(waiting)]
+        for tokens in encode(tokenizer, batch):
+            for start in range(0, len(tokens), length + 1):
+                part = tokens[start : start + length + 1]
+                insort(pool, (len(part), serial, part))
+                serial += 1
+
+    for row in rows:
+        filled = 0
+        while True:
+            if len(pool) < waiting // 2:
+                refill()
+            # A random size first keeps long documents from all coming at the start.
+            limit = len(pool) if filled == 0 else bisect_right(pool, (length + 1 - filled, serial, []))
+            if limit == 0:
+                break
+            size, _, tokens = pool.pop(serial * 7919 % limit if filled == 0 else limit - 1)
+            serial += 1
+            row[filled : filled + size] = tokens
+            filled += size
+            if filled > length:
+                break
+    return rows
+
+
+def copying_rows(rng: np.random.Generator, count: int, length: int = 128) -> np.ndarray:
+    """Return rows in which short runs of random tokens come again and again, in any order.
+
+    A model that starts with these learns within minutes to look up what followed a token before. Stories with the right
+    names and answers taken from the prompt rest on that, and from text alone it comes late.
+    """
+    rows = np.zeros((count, length + 1), dtype=np.uint16)
+    for row in rows:
+        runs = [rng.integers(len(SPECIALS), 4096, rng.integers(4, 13)) for _ in range(rng.integers(2, 6))]
+        tokens = np.concatenate([runs[rng.integers(len(runs))] for _ in range(length)])
+        row[0], row[1:] = BOS, tokens[:length]
+    return rows
+
+
+def tokenizer_texts(rng: Random, count: int = 12000) -> Iterator[str]:
+    """Yield the texts that the tokenizer is trained on."""
+    for document in (document for document, _ in zip(documents(rng), range(count), strict=False)):
+        yield "".join(document)
+    yield from book_pieces()

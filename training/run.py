@@ -1,0 +1,67 @@
+"""Makes the corpus, trains, exports and evaluates: `python -m training.run`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+
+from training import corpus, tokenizer
+from training.evaluate import report
+from training.export import export
+from training.model import Llama, Shape
+from training.train import Plan, train
+
+BUILD = Path(__file__).parent / "build"
+WEIGHTS = Path(__file__).parent.parent / "nbinfer" / "local" / "weights" / "text"
+
+# Length of the rows, share of the tokens, and how many of a hundred tokens are words written twice.
+STAGES = {"short": (256, 0.82, 8), "long": (512, 0.22, 3)}
+
+
+def prepare(tokens: int, seed: int) -> None:
+    """Train the tokenizer and write the packed rows."""
+    BUILD.mkdir(exist_ok=True)
+    made = tokenizer.train(corpus.tokenizer_texts(Random(seed)))
+    made.save(str(BUILD / "tokenizer.json"))
+    np.save(BUILD / "copying.npy", corpus.copying_rows(np.random.default_rng(seed), 4000))
+    for number, (stage, (length, share, repeats)) in enumerate(STAGES.items()):
+        source = corpus.documents(Random(1000 * seed + number), repeats=repeats)
+        rows = corpus.pack(made, source, length, int(tokens * share / length))
+        np.save(BUILD / f"{stage}.npy", rows)
+        print(f"{stage}: {rows.shape[0]} rows of {length}, {(rows == corpus.PAD).mean():.1%} padding", flush=True)
+
+
+def main() -> None:
+    """Run the steps that are asked for; all of them without arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("steps", nargs="*", help="of: prepare train export evaluate")
+    parser.add_argument("--tokens", type=int, default=Plan.tokens)
+    parser.add_argument("--batch", type=int, default=Plan.batch_tokens, help="tokens of one step")
+    parser.add_argument(
+        "--minutes", type=float, help="stop after so many minutes, with the learning rate brought down in time"
+    )
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--resume", action="store_true", help="train on from the last checkpoint")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    steps = asked.steps or ["prepare", "train", "export", "evaluate"]
+    torch.set_num_threads(asked.threads)
+    if "prepare" in steps:
+        prepare(asked.tokens, asked.seed)
+    if "train" in steps:
+        plan = Plan(asked.tokens, asked.batch, minutes=asked.minutes, seed=asked.seed)
+        train(BUILD, plan, resume=asked.resume)
+    if "export" in steps:
+        model = Llama(Shape())
+        model.load_state_dict(torch.load(BUILD / "checkpoint.pt"))
+        print(f"{export(model, BUILD / 'tokenizer.json', WEIGHTS):,} bytes")
+    if "evaluate" in steps:
+        report(WEIGHTS, BUILD / "checkpoint.pt")
+
+
+if __name__ == "__main__":
+    main()

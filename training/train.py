@@ -1,0 +1,186 @@
+"""Trains the model: Muon for the matrices of the layers, AdamW for the rest."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.corpus import PAD
+from training.model import Llama, Shape
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train."""
+
+    tokens: int = 16_000_000
+    batch_tokens: int = 8192
+    matrix_rate: float = 0.015
+    other_rate: float = 0.002
+    warmup_steps: int = 40
+    copy_steps: int = 500
+    copy_batch_tokens: int = 1024
+    long_from: float = 0.8
+    minutes: float | None = None
+    checkpoint_steps: int = 100
+    seed: int = 1
+
+    def rate(self, progress: float, step: int) -> float:
+        """Return the factor of the learning rate: a short rise, then level, then a long fall to 0."""
+        return min(1.0, (step + 1) / self.warmup_steps) * min(1.0, (1 - progress) / 0.6)
+
+
+def orthogonal(update: Tensor, steps: int = 5) -> Tensor:
+    """Bring the singular values of a batch of matrices close to 1 (Newton-Schulz)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = update.shape[-2] > update.shape[-1]
+    x = update.bfloat16()
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        square = x @ x.mT
+        x = a * x + (b * square + c * square @ square) @ x
+    return (x.mT if tall else x).float()
+
+
+class Muon:
+    """Momentum whose update is made orthogonal, for matrices of the same shape at once."""
+
+    def __init__(self, parameters: list[nn.Parameter], momentum: float = 0.95) -> None:
+        self.momentum = momentum
+        self.groups: dict[torch.Size, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            self.groups.setdefault(parameter.shape, []).append(parameter)
+        self.buffers = {shape: torch.zeros(len(group), *shape) for shape, group in self.groups.items()}
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Move the parameters along their gradients and clears these."""
+        for shape, group in self.groups.items():
+            gradient = torch.stack([parameter.grad for parameter in group])
+            buffer = self.buffers[shape].lerp_(gradient, 1 - self.momentum)
+            update = orthogonal(gradient.lerp(buffer, self.momentum))
+            scale = max(1.0, shape[0] / shape[1]) ** 0.5
+            for parameter, change in zip(group, update, strict=True):
+                parameter.sub_(change, alpha=rate * scale)
+                parameter.grad = None
+
+
+def loss_of(model: nn.Module, rows: Tensor) -> Tensor:
+    """Return the mean loss of the next tokens, padding left out."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = model(rows[:, :-1])
+    targets = rows[:, 1:].flatten()
+    return functional.cross_entropy(logits.float().flatten(0, 1), targets, ignore_index=PAD)
+
+
+class Feed:
+    """Hand out batches of rows in a shuffled order, again from the start when all are used."""
+
+    def __init__(self, path: Path, batch_tokens: int, seed: int) -> None:
+        self.rows = np.load(path)
+        self.size = max(1, batch_tokens // (self.rows.shape[1] - 1))
+        self.order = np.random.default_rng(seed).permutation(len(self.rows))
+        self.place = 0
+
+    def next(self) -> Tensor:
+        """Return the next batch."""
+        if self.place + self.size > len(self.order):
+            self.place = 0
+        chosen = self.order[self.place : self.place + self.size]
+        self.place += self.size
+        return torch.from_numpy(self.rows[chosen].astype(np.int64))
+
+
+@dataclass
+class Done:
+    """What has been trained so far."""
+
+    steps: int = 0
+    tokens: int = 0
+    minutes: float = 0.0
+    loss: float = 0.0
+
+    def __str__(self) -> str:
+        return f"step {self.steps} tokens {self.tokens / 1e6:.2f}M loss {self.loss:.3f} minutes {self.minutes:.1f}"
+
+
+class Optimizer:
+    """Muon for the matrices of the layers, AdamW for embeddings and norms."""
+
+    def __init__(self, model: Llama, plan: Plan) -> None:
+        named = list(model.named_parameters())
+        self.plan = plan
+        self.muon = Muon([value for name, value in named if value.ndim == 2 and "embed" not in name])
+        others = [value for name, value in named if value.ndim == 1 or "embed" in name]
+        self.adam = torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
+
+    def step(self, factor: float) -> None:
+        """Move all parameters by the gradients, at the plan's rates times a factor."""
+        self.muon.step(self.plan.matrix_rate * factor)
+        self.adam.param_groups[0]["lr"] = self.plan.other_rate * factor
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+
+
+class Trainer:
+    """A model with its optimizer and what has been done."""
+
+    def __init__(self, folder: Path, plan: Plan, *, resume: bool = False) -> None:
+        torch.manual_seed(plan.seed)
+        self.folder, self.plan, self.model, self.done = folder, plan, Llama(Shape()), Done()
+        if resume:
+            self.model.load_state_dict(torch.load(folder / "checkpoint.pt"))
+            self.done = Done(**json.loads((folder / "training.json").read_text(encoding="utf-8")))
+        self.optimizer = Optimizer(self.model, plan)
+        # Sizes are fixed, because kernels for any size are a third slower at length 512.
+        self.loss = torch.compile(loss_of, dynamic=False)
+        self.first, self.start = self.done.steps, time.monotonic() - 60 * self.done.minutes
+
+    @property
+    def progress(self) -> float:
+        """How much of the plan is done, 0 to 1."""
+        done, plan = self.done, self.plan
+        return max(done.tokens / plan.tokens, done.minutes / plan.minutes if plan.minutes else 0.0)
+
+    def step(self, rows: Tensor) -> None:
+        """Learn from one batch."""
+        loss = self.loss(self.model, rows)
+        loss.backward()
+        done, new = self.done, self.done.steps - self.first
+        self.optimizer.step(self.plan.rate(self.progress, new))
+        done.steps, done.tokens = done.steps + 1, done.tokens + rows[:, 1:].numel()
+        done.minutes = (time.monotonic() - self.start) / 60
+        done.loss += (loss.item() - done.loss) / min(new + 1, 50)
+        if done.steps % 20 == 0:
+            print(done, flush=True)
+        if done.steps % self.plan.checkpoint_steps == 0:
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint; a reader never sees half of it."""
+        path = self.folder / "checkpoint.pt"
+        torch.save(self.model.state_dict(), path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+        (self.folder / "training.json").write_text(json.dumps(asdict(self.done)) + "\n", encoding="utf-8")
+
+
+def train(folder: Path, plan: Plan, *, resume: bool = False) -> Llama:
+    """Train on the packed rows in folder and keep checkpoints there."""
+    trainer = Trainer(folder, plan, resume=resume)
+    seed = plan.seed + trainer.done.steps
+    copying = Feed(folder / "copying.npy", plan.copy_batch_tokens, seed)
+    while trainer.done.steps < plan.copy_steps:
+        trainer.step(copying.next())
+    short, long = (Feed(folder / f"{name}.npy", plan.batch_tokens, seed) for name in ("short", "long"))
+    while trainer.progress < 1:
+        trainer.step((short if trainer.progress < plan.long_from else long).next())
+    trainer.save()
+    return trainer.model
