@@ -18,6 +18,7 @@ import msgspec
 
 SHOWN_LINES = 4
 LONGEST_MESSAGE = 500
+LONGEST_READ = 5000
 
 
 class InferError(Exception):
@@ -272,7 +273,8 @@ def api_error(
     answer = _json(body)
     fields = answer if isinstance(answer, dict) else {}
     # Keys first: a cut would leave half of one.
-    message = clip(redact(message_of(answer, body), secrets)) or f"HTTP status {status}, with an empty body"
+    text = redact(message_of(answer, body), secrets)
+    message = clip(_untagged(text[:LONGEST_READ])) or f"HTTP status {status}, with an empty body"
     error_type = headers.get("x-error-code") or fields.get("error_type") or ""
     status = _nested_status(fields) or status
     error = next(row.error for row in TABLE if row.fits(status, str(error_type), message))
@@ -291,11 +293,10 @@ def api_error(
 def message_of(answer: Any, body: bytes = b"") -> str:
     """Find the text of an error: `error` (text, list, object), `detail`, `message`, `title`, else the plain body."""
     if not isinstance(answer, dict):
-        text = answer if isinstance(answer, str) else body.decode(errors="replace")
-        return _untagged(text)
+        return answer if isinstance(answer, str) else body.decode(errors="replace")
     found = next(filter(None, (_text(answer.get(key)) for key in ("error", "detail", "message", "title"))), "")
     warnings = _text(answer.get("warnings"))
-    return _untagged("; ".join(filter(None, [found, warnings])) or body.decode(errors="replace"))
+    return "; ".join(filter(None, [found, warnings])) or body.decode(errors="replace")
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:

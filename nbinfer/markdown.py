@@ -198,7 +198,7 @@ def _paragraph(text: str) -> str:
 def _disarmed(prose: str) -> str:
     # "< b" is no tag anywhere and the same formula; an entity would show inside one.
     prose = _FORMULA.sub(lambda formula: _TAG.sub("< ", formula.group()), prose)
-    prose = _TAG.sub("&lt;", prose).replace("![", "[")
+    prose = re.sub(r"!+\[", "[", _TAG.sub("&lt;", prose))
     for place in reversed([match.end() for match in _DESTINATION.finditer(prose)]):
         if not _leads_to_the_web(prose[place : place + LONGEST_SCHEME]):
             prose = f"{prose[:place]}#{_ADDRESS.sub('', prose[place:], count=1)}"

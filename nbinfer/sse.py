@@ -32,6 +32,7 @@ class Decoder:
         self._size = 0
         self._id = ""
         self._after_cr = False
+        self._at_line_end = False
         self._started = False
 
     def feed(self, piece: bytes) -> list[Event]:
@@ -42,13 +43,15 @@ class Decoder:
             return [Event(piece[6:-2].decode("utf-8", "replace"), "message", self._id)]
         if self._after_cr or b"\r" in piece:
             piece = self._with_newlines(piece)
-        if b"\n" not in piece:
+        # An event may come in many pieces: they are joined once, when a blank line ends it.
+        if b"\n\n" not in piece and not (self._at_line_end and piece[:1] == b"\n"):
             self._keep(piece)
             return []
         if self._pieces:
             piece = b"".join(self._pieces) + piece
             self._pieces.clear()
             self._size = 0
+            self._at_line_end = False
         if not self._started:
             self._started = True
             piece = piece.removeprefix(BOM)
@@ -65,6 +68,7 @@ class Decoder:
 
     def _keep(self, piece: bytes) -> None:
         self._pieces.append(piece)
+        self._at_line_end = piece.endswith(b"\n") if piece else self._at_line_end
         self._size += len(piece)
         if self._size > LARGEST_EVENT:
             raise BadAnswerError(f"an event of the stream is larger than {LARGEST_EVENT // 2**20} MiB")

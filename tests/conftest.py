@@ -1,3 +1,4 @@
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -23,12 +24,19 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HF_HOME"] = home.name
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Name a folder for each test, which exists when something is put there."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def isolated(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) -> None:
     """Hide tokens, proxies and settings of the machine; keep files of our own in a folder of the test."""
     for name in (*OURS, *TOKENS, *PROXIES, *map(str.upper, PROXIES)):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NBINFER_HOME", str(tmp_path / "nbinfer"))
+    monkeypatch.setenv("NBINFER_HOME", str(next(homes)))
 
 
 @pytest.fixture(scope="session")

@@ -114,21 +114,21 @@ class Words:
         text = self._line[self._start :]
         if not text:
             return None
+        word = text.split(maxsplit=1)[0]
         source = io.StringIO(text)
         lexer = shlex.shlex(source, posix=True, punctuation_chars=False)
         lexer.whitespace_split, lexer.commenters = True, ""
         try:
-            # A backslash in front is meant: `--stop \\n`.
-            word = None if text.startswith("\\") else lexer.get_token()
+            # Only quotes need a shell's reading; without them a backslash is meant: `--stop \\n`.
+            quoted = lexer.get_token() if "'" in word or '"' in word else None
         except ValueError:
             # An apostrophe in a prompt opens no quote that anyone meant.
-            word = None
-        if word is None:
-            word = text.split(maxsplit=1)[0]
+            quoted = None
+        if quoted is None:
             self._position = self._start + len(word)
             return word
         self._position = self._start + source.tell()
-        return word
+        return quoted
 
     @property
     def typed_dash(self) -> bool:

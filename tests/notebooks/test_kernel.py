@@ -101,7 +101,7 @@ def test_interrupting_the_embedded_model_keeps_the_text(kernel: Kernel) -> None:
     )
     started: list[int] = []
     ran = kernel.run(loop, interrupt=lambda: started.append(1) is None and len(started) > 40)
-    assert ran.error[-1].startswith("KeyboardInterrupt")
+    assert "KeyboardInterrupt" in ran.error[-1]
     assert kernel.run("import nbinfer; print(len(str(nbinfer.last)) > 0)").stdout == "True\n"
 
 

@@ -12,7 +12,10 @@ PROMPT = "Say: "
 
 # Few letters, so that stop texts occur, overlap and almost occur.
 letters = st.text(alphabet="ab<\n", max_size=24)
-stops = st.lists(st.text(alphabet="ab<\n", min_size=1, max_size=4), max_size=3)
+# All lengths of the same few beginnings, so that one is complete within another.
+stops = st.lists(
+    st.text(alphabet="ab<\n", min_size=1, max_size=4) | st.sampled_from(["ab<a", "b<", "<a", "b"]), max_size=3
+)
 
 
 @st.composite
@@ -57,6 +60,7 @@ def streamed(collector: TextAnswer, pieces: Iterable[str], generated_text: str) 
 @example(pieces=["a", "b"], stop=["ab", "b"], keep=False)
 @example(pieces=["ab<a", "b<b"], stop=["b<b", "<"], keep=False)
 @example(pieces=["aa", "ab"], stop=["aab"], keep=False)
+@example(pieces=["ab<a"], stop=["b<a", "<"], keep=False)
 def test_stop_texts_are_found_wherever_pieces_end(pieces: list[str], stop: list[str], *, keep: bool) -> None:
     """Pieces give what the whole text gives: all up to the stop text that is complete first."""
     finder, shown, found = StopText(stop, keep=keep), "", False
@@ -73,6 +77,7 @@ def test_stop_texts_are_found_wherever_pieces_end(pieces: list[str], stop: list[
 
 
 @given(text=letters, stop=stops, keep=st.booleans())
+@example(text="ab<a", stop=["b<a", "<"], keep=False)
 def test_a_whole_text_is_cut_like_pieces(text: str, stop: list[str], *, keep: bool) -> None:
     """`cut` ends a whole text at the stop text that is complete first."""
     assert StopText(stop, keep=keep).cut(text) == first_complete(text, stop, keep=keep)

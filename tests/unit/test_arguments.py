@@ -91,6 +91,8 @@ def test_every_parameter_has_a_flag(name: str) -> None:
         ("--stop --", ["--"]),
         ("--stop '#'", ["#"]),
         ("--stop #", ["#"]),
+        ("--stop a#b", ["a#b"]),
+        (r"--stop a\n", ["a\n"]),
         ("--stop 'é🐦'", ["é🐦"]),
     ],
 )

@@ -1,5 +1,6 @@
 import pickle
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -186,6 +187,14 @@ def test_a_long_message_is_cut() -> None:
     assert str(error).endswith("…")
     assert clip("abc", 3) == "abc"
     assert clip("abcd", 3) == "ab…"
+
+
+@pytest.mark.parametrize("piece", ["<script ", "<", "<style>", "<!--", "&lt;"])
+def test_a_page_of_many_tags_is_read_at_once(piece: str) -> None:
+    """The page of a broken or hostile server does not keep the reader busy."""
+    began = time.monotonic()
+    api_error(500, b"<html>" + piece.encode() * (60_000 // len(piece)))
+    assert time.monotonic() - began < 1
 
 
 def test_facts_are_kept() -> None:

@@ -306,6 +306,8 @@ def test_harmless_links_stay(name: str, address: str) -> None:
         '![a](http://x/y.png "t")',
         "![a][r]\n\n[r]: http://x/y.png",
         "![r]\n\n[r]: http://x/y.png",
+        "!![a](http://x/y.png)",
+        "!!![a](http://x/y.png)",
     ],
 )
 @pytest.mark.parametrize("name", RENDERERS)

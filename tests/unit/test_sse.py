@@ -1,5 +1,6 @@
 import itertools
 import json
+import time
 
 import pytest
 from hypothesis import example, given
@@ -76,6 +77,14 @@ def test_the_standard_is_followed_however_bytes_are_cut(body: list[bytes]) -> No
     assert list(events(body)) == standard(b"".join(body))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_two_pieces_may_meet_anywhere(end: str) -> None:
+    """Wherever a stream is cut in two, between CR and LF too, the events are the same."""
+    body = end.join(["\ufeffid: 1", "data: é", "data: 🐦", "", ": x", "", "data: c", "event: ping", "", ""]).encode()
+    for place in range(len(body) + 1):
+        assert list(events([body[:place], body[place:]])) == [Event("é\n🐦", "message", "1"), Event("c", "ping", "1")]
+
+
 @given(whole_events)
 def test_pieces_that_are_whole_events_are_read_like_all_others(body: list[bytes]) -> None:
     """Events that arrive one a piece, as they do from a model, are those of the joined bytes."""
@@ -147,3 +156,13 @@ def test_many_small_events_do_not_count_as_one() -> None:
     decoder = Decoder()
     body = json.dumps("x" * 2**19).encode()
     assert sum(len(decoder.feed(b"data: " + body + b"\n\ndata: ")) for _ in range(40)) == 40
+
+
+def test_a_long_event_of_many_lines_is_read_at_once() -> None:
+    """Megabytes of lines that belong to one event take no longer than other megabytes."""
+    decoder = Decoder()
+    began = time.monotonic()
+    for _ in range(1200):
+        decoder.feed(b"data: a line\n" * 300)
+    assert len(decoder.feed(b"\n")) == 1
+    assert time.monotonic() - began < 1.5
