@@ -59,7 +59,10 @@ def lab(path: Path | None) -> None:
     if importlib.util.find_spec("jupyterlab") is None:
         raise MissingExtraError("JupyterLab is not installed", hint="pip install 'nbinfer[lab]'")
     target = path or (QUICKSTART if QUICKSTART.exists() else Path())
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(target)])  # noqa: S606 - no shell is wanted
+    # In containers one is root, and Jupyter wants to be told that this is meant.
+    as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+    command = [sys.executable, "-m", "jupyterlab", str(target), *as_root]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
 
 
 def main() -> None:
