@@ -12,7 +12,6 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from training import chats, functions, stories
-from training.tokenizer import BOS, SPECIALS
 from training.words import expand
 
 BOOKS = Path(__file__).parent / "corpus"
@@ -163,20 +162,6 @@ def pack(tokenizer: Tokenizer, source: Iterator[Document], length: int, count: i
             filled += size
             if filled > length:
                 break
-    return rows
-
-
-def copying_rows(rng: np.random.Generator, count: int, length: int = 128) -> np.ndarray:
-    """Return rows in which short runs of random tokens come again and again, in any order.
-
-    A model that starts with these learns within minutes to look up what followed a token before. Stories with the right
-    names and answers taken from the prompt rest on that, and from text alone it comes late.
-    """
-    rows = np.zeros((count, length + 1), dtype=np.uint16)
-    for row in rows:
-        runs = [rng.integers(len(SPECIALS), 4096, rng.integers(4, 13)) for _ in range(rng.integers(2, 6))]
-        tokens = np.concatenate([runs[rng.integers(len(runs))] for _ in range(length)])
-        row[0], row[1:] = BOS, tokens[:length]
     return rows
 
 

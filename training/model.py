@@ -164,12 +164,15 @@ class Llama(nn.Module):
         self._start()
 
     def _start(self) -> None:
-        # Output matrices of a layer start at zero, so that the stream starts as the bare embedding.
+        # The embedding starts as large as what the layers will write, or else they drown it and the model cannot tell
+        # which name it read; the last norm starts small, because the same matrix makes the logits. The output matrices
+        # of a layer start at zero, so that the stream starts as the bare embedding.
         for name, parameter in self.named_parameters():
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 nn.init.zeros_(parameter)
             elif parameter.ndim == 2:
-                nn.init.normal_(parameter, std=0.02 if "embed" in name else parameter.shape[1] ** -0.5)
+                nn.init.normal_(parameter, std=1.0 if "embed" in name else parameter.shape[1] ** -0.5)
+        nn.init.constant_(self.model.norm.weight, self.shape.hidden_size**-0.5)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the logits of the next token at every position."""

@@ -27,7 +27,6 @@ def prepare(tokens: int, seed: int) -> None:
     BUILD.mkdir(exist_ok=True)
     made = tokenizer.train(corpus.tokenizer_texts(Random(seed)))
     made.save(str(BUILD / "tokenizer.json"))
-    np.save(BUILD / "copying.npy", corpus.copying_rows(np.random.default_rng(seed), 4000))
     for number, (stage, (length, share, repeats)) in enumerate(STAGES.items()):
         source = corpus.documents(Random(1000 * seed + number), repeats=repeats)
         rows = corpus.pack(made, source, length, int(tokens * share / length))
@@ -40,7 +39,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("steps", nargs="*", help="of: prepare train export evaluate")
     parser.add_argument("--tokens", type=int, default=Plan.tokens)
-    parser.add_argument("--batch", type=int, default=Plan.batch_tokens, help="tokens of one step")
     parser.add_argument(
         "--minutes", type=float, help="stop after so many minutes, with the learning rate brought down in time"
     )
@@ -53,7 +51,7 @@ def main() -> None:
     if "prepare" in steps:
         prepare(asked.tokens, asked.seed)
     if "train" in steps:
-        plan = Plan(asked.tokens, asked.batch, minutes=asked.minutes, seed=asked.seed)
+        plan = Plan(asked.tokens, minutes=asked.minutes, seed=asked.seed)
         train(BUILD, plan, resume=asked.resume)
     if "export" in steps:
         model = Llama(Shape())

@@ -21,12 +21,11 @@ class Plan:
     """How long and how fast to train."""
 
     tokens: int = 16_000_000
-    batch_tokens: int = 8192
-    matrix_rate: float = 0.015
-    other_rate: float = 0.002
+    batch_tokens: int = 4096
+    matrix_rate: float = 0.01
+    embedding_rate: float = 0.01
+    norm_rate: float = 0.001
     warmup_steps: int = 40
-    copy_steps: int = 500
-    copy_batch_tokens: int = 1024
     long_from: float = 0.8
     minutes: float | None = None
     checkpoint_steps: int = 100
@@ -62,7 +61,7 @@ class Muon:
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Move the parameters along their gradients and clears these."""
+        """Move the parameters along their gradients and clear these."""
         for shape, group in self.groups.items():
             gradient = torch.stack([parameter.grad for parameter in group])
             buffer = self.buffers[shape].lerp_(gradient, 1 - self.momentum)
@@ -119,13 +118,16 @@ class Optimizer:
         named = list(model.named_parameters())
         self.plan = plan
         self.muon = Muon([value for name, value in named if value.ndim == 2 and "embed" not in name])
-        others = [value for name, value in named if value.ndim == 1 or "embed" in name]
-        self.adam = torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.95), weight_decay=0.0)
+        embedding = [value for name, value in named if "embed" in name]
+        norms = [value for _, value in named if value.ndim == 1]
+        groups = [{"params": embedding, "top": plan.embedding_rate}, {"params": norms, "top": plan.norm_rate}]
+        self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
 
     def step(self, factor: float) -> None:
         """Move all parameters by the gradients, at the plan's rates times a factor."""
         self.muon.step(self.plan.matrix_rate * factor)
-        self.adam.param_groups[0]["lr"] = self.plan.other_rate * factor
+        for group in self.adam.param_groups:
+            group["lr"] = group["top"] * factor
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)
 
@@ -176,9 +178,6 @@ def train(folder: Path, plan: Plan, *, resume: bool = False) -> Llama:
     """Train on the packed rows in folder and keep checkpoints there."""
     trainer = Trainer(folder, plan, resume=resume)
     seed = plan.seed + trainer.done.steps
-    copying = Feed(folder / "copying.npy", plan.copy_batch_tokens, seed)
-    while trainer.done.steps < plan.copy_steps:
-        trainer.step(copying.next())
     short, long = (Feed(folder / f"{name}.npy", plan.batch_tokens, seed) for name in ("short", "long"))
     while trainer.progress < 1:
         trainer.step((short if trainer.progress < plan.long_from else long).next())
