@@ -39,7 +39,9 @@ class TextAnswer:
         self._tokens: list[Token] = []
         self._top_tokens: list[list[Token]] = []
         self._pieces: list[str] = []
-        self._shown: list[str] = []
+        # What is shown is what came, unless something is held back or put in front.
+        self._plain = not (self._stop.active or self._lead)
+        self._shown: list[str] = self._pieces if self._plain else []
         self._text: str | None = None
         self._details = Details()
         self._began = time.perf_counter()
@@ -66,10 +68,12 @@ class TextAnswer:
     def show(self, piece: str) -> str:
         """Return what of a new piece of text may be shown now."""
         self._pieces.append(piece)
-        if self._stop.active and not self.stopped:
-            piece, self.stopped = self._stop.feed(piece)
         if self._first is None and piece:
             self._first = time.perf_counter() - self._began
+        if self._plain:
+            return piece
+        if self._stop.active and not self.stopped:
+            piece, self.stopped = self._stop.feed(piece)
         if self._lead and not self._shown:
             piece = self._lead + piece
         self._shown.append(piece)

@@ -62,7 +62,7 @@ class Details(msgspec.Struct):
     best_of_sequences: list[Sequence] | None = None
 
 
-class Chunk(msgspec.Struct):
+class Chunk(msgspec.Struct, gc=False):
     """One step of a stream: a token, its alternatives, and at the end the whole text with its details.
 
     `text` is what to show for this step: empty for special tokens, and held back while it may belong to a stop

@@ -14,6 +14,7 @@ from nbinfer.errors import BadAnswerError
 
 LARGEST_EVENT = 16 * 2**20
 BOM = b"\xef\xbb\xbf"
+LF, CR = b"\n\r"
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -38,8 +39,8 @@ class Decoder:
     def feed(self, piece: bytes) -> list[Event]:
         """Return the events that `piece` completes; raise BadAnswerError when one grows beyond 16 MiB."""
         # Nearly every piece of a token stream is one whole `data: …` event; it pays to see that at once.
-        whole = piece[:6] == b"data: " and not self._pieces and piece.find(b"\n") == len(piece) - 2
-        if whole and self._started and piece[-1:] == b"\n" and b"\r" not in piece:
+        whole = piece[:6] == b"data: " and piece.find(b"\n") == len(piece) - 2 and not self._pieces and self._started
+        if whole and piece[-1] == LF and CR not in piece:
             return [Event(piece[6:-2].decode("utf-8", "replace"), "message", self._id)]
         if self._after_cr or b"\r" in piece:
             piece = self._with_newlines(piece)

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
 
+from nbinfer import sse
 from nbinfer.answers import TextAnswer
 from nbinfer.errors import BadAnswerError, ParameterError, api_error, clip, redact, without_secrets
 from nbinfer.flows import Flow, Produce, Read, Relay, Request, Response, Steps, answered, opened
 from nbinfer.params import TextGeneration, native, streaming_problems
 from nbinfer.results import Chunk, Usage
 from nbinfer.services.base import Call, Service
-from nbinfer.sse import Decoder
 
 ROUTER = "https://router.huggingface.co"
 HOSTS = ("huggingface.co", "hf.co", "endpoints.huggingface.cloud")
@@ -30,7 +30,7 @@ DONE = "[DONE]"
 _PLACEHOLDER = re.compile(r"<.*>|.*YOUR_?\w*(TOKEN|KEY).*|(hf_|sk-)?([x*.]{3,}|…+)", re.IGNORECASE)
 
 
-class Event(Chunk):
+class Event(Chunk, gc=False):
     """What a server may put into one event or answer: a TGI step, an error, or an OpenAI completion chunk."""
 
     error: Any = None
@@ -79,9 +79,8 @@ class Reading:
 
     def __init__(self, answer: TextAnswer, request: Request, response: Response) -> None:
         self._answer, self._request, self._response = answer, request, response
-        self._sse = Decoder()
+        self._sse = sse.Decoder()
         self._relay = Relay(self._decode)
-        self._done = False
         answer.headers = response.headers
         answer.usage = Usage(
             _count(response.headers, "x-prompt-tokens"), _count(response.headers, "x-generated-tokens")
@@ -96,12 +95,16 @@ class Reading:
         yield self._relay
         yield Produce(self._last())
 
-    def _decode(self, piece: bytes) -> Iterator[Chunk]:
+    def _decode(self, piece: bytes) -> Iterable[Chunk]:
+        events = self._sse.feed(piece)
+        # Nearly always it is one event, which needs no generator.
+        return (self._step(events[0].data),) if len(events) == 1 else self._each(events)
+
+    def _each(self, events: Iterable[sse.Event]) -> Iterator[Chunk]:
         # One by one: what came before an event that is an error has been handed on.
-        for event in self._sse.feed(piece):
+        for event in events:
             yield self._step(event.data)
-            if self._answer.stopped or self._done:
-                self._relay.finished = True
+            if self._relay.finished:
                 return
 
     def _step(self, data: str) -> Chunk:
@@ -109,12 +112,14 @@ class Reading:
             event = _decode_event(data)
         except (msgspec.DecodeError, RecursionError) as error:
             if data.strip() == DONE:
-                self._answer.complete = self._done = True
+                self._answer.complete = self._relay.finished = True
                 return Chunk(text=self._answer.flush())
             raise BadAnswerError(f"the stream holds something that is no event: {self._quoted(data)}") from error
         if event.error is not None:
             raise self._refusal(data.encode())
-        return self._answer.add(event) if event.choices is None else self._completion(event)
+        chunk = self._answer.add(event) if event.choices is None else self._completion(event)
+        self._relay.finished = self._answer.stopped
+        return chunk
 
     def _last(self) -> Iterator[Chunk]:
         """Take an event that the server forgot to end, where it is whole."""
