@@ -36,12 +36,13 @@ class Decoder:
         self._at_line_end = False
         self._started = False
 
+    def single(self, piece: bytes) -> bytes | None:
+        """Return the data of a piece that is exactly one `data: …` event, as nearly all of a token stream are."""
+        one = piece[:6] == b"data: " and piece.find(b"\n") == len(piece) - 2 and not self._pieces and self._started
+        return piece[6:-2] if one and piece[-1] == LF and CR not in piece else None
+
     def feed(self, piece: bytes) -> list[Event]:
         """Return the events that `piece` completes; raise BadAnswerError when one grows beyond 16 MiB."""
-        # Nearly every piece of a token stream is one whole `data: …` event; it pays to see that at once.
-        whole = piece[:6] == b"data: " and piece.find(b"\n") == len(piece) - 2 and not self._pieces and self._started
-        if whole and piece[-1] == LF and CR not in piece:
-            return [Event(piece[6:-2].decode("utf-8", "replace"), "message", self._id)]
         if self._after_cr or b"\r" in piece:
             piece = self._with_newlines(piece)
         # An event may come in many pieces: they are joined once, when a blank line ends it.

@@ -96,9 +96,8 @@ class Reading:
         yield Produce(self._last())
 
     def _decode(self, piece: bytes) -> Iterable[Chunk]:
-        events = self._sse.feed(piece)
-        # Nearly always it is one event, which needs no generator.
-        return (self._step(events[0].data),) if len(events) == 1 else self._each(events)
+        data = self._sse.single(piece)
+        return (self._step(data),) if data is not None else self._each(self._sse.feed(piece))
 
     def _each(self, events: Iterable[sse.Event]) -> Iterator[Chunk]:
         # One by one: what came before an event that is an error has been handed on.
@@ -107,16 +106,18 @@ class Reading:
             if self._relay.finished:
                 return
 
-    def _step(self, data: str) -> Chunk:
+    def _step(self, data: str | bytes) -> Chunk:
         try:
             event = _decode_event(data)
         except (msgspec.DecodeError, RecursionError) as error:
+            if isinstance(data, bytes):
+                return self._step(data.decode(errors="replace"))
             if data.strip() == DONE:
                 self._answer.complete = self._relay.finished = True
                 return Chunk(text=self._answer.flush())
             raise BadAnswerError(f"the stream holds something that is no event: {self._quoted(data)}") from error
         if event.error is not None:
-            raise self._refusal(data.encode())
+            raise self._refusal(data if isinstance(data, bytes) else data.encode())
         chunk = self._answer.add(event) if event.choices is None else self._completion(event)
         self._relay.finished = self._answer.stopped
         return chunk
