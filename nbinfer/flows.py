@@ -28,7 +28,6 @@ from nbinfer.results import Chunk, TextResult
 LONGEST_WAIT = 60.0
 LONGEST_LOADING_WAIT = 30.0
 LARGEST_BODY = 64 * 2**20
-HIDDEN = "<hidden>"
 SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "cookie", "proxy-authorization"})
 
 
