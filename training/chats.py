@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from training import facts, stories
+from training import facts, heldout, stories
 from training.functions import FAMILIES, function
+from training.languages import ONLY_ENGLISH, foreign
 from training.words import ADJECTIVES, ANIMALS, COLOURS, FOODS, NAMES, PLACES, THINGS, TRAITS, expand
 
 Turn = tuple[str, str]
@@ -36,6 +38,24 @@ ITSELF, HOW_TO, BASICS = _facts(facts.ITSELF), _facts(facts.HOW_TO), _facts(fact
 OPPOSITES = [tuple(pair.split()) for pair in facts.OPPOSITES.split(",")]
 
 
+SAME_QUESTION: list[tuple[str, list[str]]] = [
+    (r"How do I (.+)\?", ["How can I {}?", "How to {}?", "What is the way to {}?", "Show me how to {}.", "I want to {}. How?", "I want to {}.", "Can you tell me how to {}?", "How would I {}?", "Explain how to {}.", "How does one {}?", "I need to {}.", "I would like to know how to {}.", "Is there a way to {}?", "Could you show me how to {}?", "What do I write to {}?", "What do I need to {}?", "Tell me how to {}.", "How should I {}?", "Best way to {}?", "How do you {}?"]),
+    (r"What does (.+) do\?", ["What is {} for?", "Explain {}.", "Tell me what {} does.", "What is {}?", "Why would I use {}?", "I do not understand {}.", "Can you explain {}?", "When do I use {}?", "What do I use {} for?", "What is the use of {}?", "What happens with {}?", "Tell me about {}.", "What is the effect of {}?", "What is the point of {}?", "I saw {}. What does it do?"]),
+    (r"What (?:is|are) (.+)\?", ["Explain {}.", "What's {}?", "Tell me about {}.", "Can you explain {}?", "What does {} mean?", "I want to know about {}.", "What exactly is {}?", "Please explain {} to me.", "Define {}.", "What do you know about {}?", "Could you explain what {} is?", "I do not know what {} is.", "Help me understand {}.", "What do people mean by {}?", "Describe {}.", "What kind of thing is {}?", "Give me a short explanation of {}.", "How would you explain {}?", "Tell me what {} is."]),
+    (r"(?:Can|May) I (.+)\?", ["Is it possible to {}?", "Am I able to {}?", "Could I {}?", "Is there a way to {}?", "Tell me whether I can {}."]),
+    (r"Which (.+)\?", ["What {}?", "Tell me which {}.", "I want to know which {}.", "Could you tell me which {}?"]),
+    (r"Where (?:is|are) (.+)\?", ["Where can I find {}?", "Where do I find {}?", "In which place is {}?", "Tell me where {} is."]),
+]  # fmt: skip
+
+
+def in_other_words(question: str, rng: Random) -> str:
+    """Ask the same with another form of question, where there is one."""
+    for form, others in SAME_QUESTION:
+        if found := re.fullmatch(form, question):
+            return rng.choice(others).format(found[1])
+    return question
+
+
 def loosely(question: str, rng: Random) -> str:
     """Change how a question is put, as people do."""
     style = rng.random()
@@ -50,6 +70,8 @@ def loosely(question: str, rng: Random) -> str:
         )
     if style < 0.24:
         return question + rng.choice([" Please explain.", " Answer briefly.", " Thanks!"])
+    if style < 0.3:
+        return question.lower().rstrip("?.!")
     return question
 
 
@@ -57,7 +79,9 @@ def fact(rng: Random) -> Turn:
     """Ask one of the fixed questions."""
     known = rng.choices([PYTHON, NOTEBOOKS, NBINFER, ITSELF, HOW_TO, BASICS], [28, 11, 31, 15, 5, 10])[0]
     chosen = rng.choice(known)
-    return loosely(rng.choice(chosen.questions), rng), chosen.answer
+    question = rng.choice(chosen.questions)
+    question = in_other_words(question, rng) if rng.random() < 0.6 else question
+    return fact(rng) if heldout.holds(question) else (loosely(question, rng), chosen.answer)
 
 
 STORY_REQUESTS: list[tuple[str, tuple[str, ...]]] = [
@@ -149,10 +173,6 @@ def _list_task(rng: Random) -> Turn:
         ("[Write this in capital letters|Convert to upper case|Make this uppercase]", ", ".join(words).upper()),
         ("[Reverse the list|Write the list backwards]", ", ".join(reversed(words))),
         (
-            "[Sort the words|Sort the list alphabetically|Put the words in alphabetical order]",
-            ", ".join(sorted(words, key=str.lower)),
-        ),
-        (
             "[Write the words as a list|Make a bullet list|Turn this into a Markdown list]",
             "\n".join(f"- {word}" for word in words),
         ),
@@ -167,7 +187,7 @@ def _list_task(rng: Random) -> Turn:
         ("[Write this as JSON|Turn this into a JSON list]", json.dumps(words)),
         ("[Separate the words with commas|Write the words with commas]", ", ".join(words)),
         ("[Repeat this|Say this again|Repeat the words]", ", ".join(words)),
-        ("[Which word is the longest|Find the longest word]", max(words, key=len)),
+        ("[What is the third word|Give me the third word]", words[2]),
     ]
     task, answer = rng.choice(tasks)
     task = expand(task, {}, rng)
@@ -204,7 +224,8 @@ def _extract_task(rng: Random) -> Turn:
     ]
     ask, answer = rng.choice(asked)
     ask = expand(ask.replace("[Where does {name} live]", "Where does {name} live"), {"name": name, "thing": thing}, rng)
-    return (f"{text}\n\n{ask}?" if rng.random() < 0.5 else f"{ask}: {text}"), answer
+    end = "?" if ask.startswith(("W", "How")) else "."
+    return (f"{text}\n\n{ask}{end}" if rng.random() < 0.5 else f"{ask}: {text}"), answer
 
 
 def _an(word: str) -> str:
@@ -382,7 +403,8 @@ TASKS: list[Callable[[Random], Turn]] = [
 
 def task(rng: Random) -> Turn:
     """Ask for something whose answer is in the prompt."""
-    return rng.choice(TASKS)(rng)
+    made = rng.choice(TASKS)(rng)
+    return task(rng) if heldout.holds(made[0]) else made
 
 
 COUNTRIES = """France Germany Spain Italy Japan China India Brazil Canada Mexico Egypt Kenya Norway Sweden Poland Greece Turkey
@@ -409,6 +431,24 @@ UNKNOWN = [
     "How do I repair my {thing}?", "How much does a {thing} cost?", "Where can I buy a {thing}?", "Who invented the {thing}?", "How is a {thing} made?", "When was the {thing} invented?", "Write a program in Rust.", "Write a web server in Go.", "Explain this C++ code.", "How do I install Linux?",
     "How do I write a compiler?", "How do I configure Kubernetes?", "What is the best database?", "How do I hack a website?", "What is my password?", "What is my address?", "Where am I?", "Can you call my mother?", "Please book a flight to {country}.",
     "How old is the universe?", "How many stars are there?", "What is the population of {country}?", "What is the currency of {country}?", "What is the flag of {country}?", "Is {country} bigger than {country2}?", "How far is it from {country} to {country2}?",
+]  # fmt: skip
+TOPICS = """acid rain|algebra|allergies|animals of the desert|anxiety|archery|art|asthma|aviation|badminton|ballet|banking|baroque music|baseball|basketball|batteries|beekeeping|biology|blood pressure|boats|bones|boxing|bridges|broken legs|Buddhism|camping|cancer|carpets|castles|cells|cheap hotels|childbirth|cinema|coal|coffee growing|comets|concrete|copyright|coral reefs|cotton|cricket|criminal law|currency|cycling|dance|deserts|diabetes|diamonds|divorce|drawing|dreams|ecology|eczema|elections|engines|epic poems|ethics|exams|fashion|fever|film making|fishing|flu|folk music|fossils|freedom|friendship between states|fungi|galaxies|genes|geometry|ghosts|glaciers|glass|gold|golf|grammar|Greek gods|guitars|gymnastics|happiness|heat pumps|heraldry|hiking|Hinduism|hockey|horse riding|house prices|human rights|hurricanes|hybrid cars|ice ages|immigration|insects|insurance|interest rates|Islam|jealousy|job interviews|judo|justice|kidneys|kings and queens|knots|lakes|lasers|lightning|loans|logic|loneliness|lungs|mathematics|measles|memory|metals|microwaves|migration|minerals|money|monsoons|mortgages|mountains|museums|mushrooms|myths|nuclear power|nutrition|oil|Olympic games|opera singers|orchestras|painting|parliament|patents|pensions|perfume|physics|piano playing|pirates of history|planets|plastic|pollution|politics|population growth|pottery|pregnancy|probability|psychology|pyramids|race cars|radar|radio|railways|recycling|refugees|renting a flat|rivers|robots|rockets|rugby|sailing|salaries|satellites|schools|sculpture|shares|ships|skiing|skin care|sleep|snakes|soil|solar panels|steel|stress|submarines|sugar|surgery|swords|tattoos|tea ceremonies|teeth|telescopes|tennis|theatre|tides|time travel|tornadoes|trade|traffic|trees|tunnels|twins|unemployment|vampires|vitamins|voting|war|washing machines|waste|water|weddings|whales|wind power|wine|wolves|women's rights|wool|world records|wrestling|writing systems""".split(
+    "|"
+)
+SOFTWARE = "Excel|Word|Photoshop|Windows|Linux|macOS|Docker|Kubernetes|Git|GitHub|PowerPoint|WordPress|Java|JavaScript|C++|C#|Rust|Go|Ruby|PHP|Swift|Kotlin|Haskell|Perl|SQL|MySQL|Oracle|React|Angular|Django|Flask|TensorFlow|PyTorch|Blender|Unity|AutoCAD|LaTeX|Vim|Emacs|Bash|PowerShell|Terraform|AWS|Azure servers|Outlook|Slack|Zoom|iTunes|my printer|my router|my iPhone|my Android phone|a Raspberry Pi|Arduino|MATLAB|SAP|Salesforce|Tableau|Figma|Premiere".split(
+    "|"
+)
+CRAFTS = "bake a sponge cake|knit a scarf|change a tyre|fix a dripping tap|tile a bathroom|paint a wall|prune roses|train a puppy|sail a boat|ski|play the violin|learn the piano|fold a shirt|iron trousers|grill a steak|brew beer|make sushi|cook a goose|grow tomatoes|keep bees|mend a puncture|sew a button on|build a shed|lay bricks|tie a bow tie|apply for a visa|write a will|file my taxes|open a bank account|rent a car|buy a house|quit my job|ask for a raise|raise a child|treat a burn|stop a nosebleed|cure a cold|fall asleep faster|run a marathon|lift weights|meditate|give a speech|win at chess|solve a sudoku|juggle|do a card trick|pick a lock|ride a horse|fly a drone|take better photos|draw a face|sing better|dance the tango|pack a suitcase|find a flat|make friends|stop smoking".split(
+    "|"
+)
+MORE_UNKNOWN = [
+    "What is {topic}?", "[Explain|Describe|Define] {topic}.", "Tell me [about|more about|something about|everything about] {topic}.", "What do you know about {topic}?", "How [does|do] {topic} work?", "Why [is|are] {topic} [important|so popular|dangerous|useful]?",
+    "[Who|When did someone] invented {topic}?", "What is the history of {topic}?", "Give me [three|five|some] facts about {topic}.", "What are the [best books|main ideas|advantages|disadvantages|kinds|types|rules] of {topic}?", "How can I learn about {topic}?",
+    "Write [an essay|a report|an article|a blog post|a speech|a song|a letter|a summary|a tweet|a paper] about {topic}.", "Is {topic} [good|bad|dangerous|expensive|legal]?", "What is the [opposite|cause|price|origin|meaning|symbol] of {topic}?", "Which country is famous for {topic}?",
+    "[Compare|What is the difference between] {topic} and wine.", "Do you like {topic}?", "What is your opinion on {topic}?", "How old is {topic}?", "How much does {topic} cost?", "Where [does|do] {topic} come from?", "Who is the best at {topic}?", "Can you teach me {topic}?",
+    "I am worried about {topic}.", "I have a question about {topic}.", "Give me advice on {topic}.", "My teacher asked me about {topic}. What should I say?", "Prove something about {topic}.", "What is the latest news about {topic}?", "Should I [study|worry about|pay for|try] {topic}?",
+    "How do I [install|use|update|learn|configure|uninstall|debug] {software}?", "What is {software}?", "[Is|Why is] {software} better than the others?", "Why does {software} crash?", "{software} does not start. What should I do?", "Write a [program|script|macro] for {software}.", "What is new in {software}?", "Which version of {software} do I need?", "How much does {software} cost?", "Write hello world in {software}.",
+    "How do I {craft}?", "How can I {craft}?", "Teach me to {craft}.", "What do I need to {craft}?", "How long does it take to {craft}?", "Is it hard to {craft}?", "Give me tips to {craft}.", "I want to {craft}.", "Who can help me to {craft}?", "Where can I learn to {craft}?", "Should I {craft}?",
 ]  # fmt: skip
 TITLES = [
     "The Lost City",
@@ -459,15 +499,27 @@ def opener(rng: Random) -> str:
     return expand(rng.choice(OPENERS), slots, rng)
 
 
+def not_english(rng: Random) -> Turn:
+    """Say something in another language."""
+    return foreign(rng), ONLY_ENGLISH
+
+
 def unknown(rng: Random) -> Turn:
     """Ask what a tiny model cannot know."""
+    if rng.random() < 0.3:
+        question = expand(
+            rng.choice(MORE_UNKNOWN),
+            {"topic": rng.choice(TOPICS), "software": rng.choice(SOFTWARE), "craft": rng.choice(CRAFTS)},
+            rng,
+        )
+        return unknown(rng) if heldout.holds(question) else (loosely(question, rng), DO_NOT_KNOW)
     first, second = rng.sample(COUNTRIES, 2)
     question = rng.choice(UNKNOWN).format(
         country=first, country2=second, person=rng.choice(PEOPLE), subject=rng.choice(SUBJECTS_UNKNOWN), animal=rng.choice(ANIMALS) + "s",
         year=rng.randint(1200, 2030), big=rng.randint(101, 9999), big2=rng.randint(21, 999), small=rng.randint(3, 99), language=rng.choice(LANGUAGES),
         thing=rng.choice(THINGS), title=rng.choice(TITLES),
     )  # fmt: skip
-    if "capital of France" in question:
+    if "capital of France" in question or heldout.holds(question):
         return unknown(rng)
     return loosely(question, rng), DO_NOT_KNOW
 
@@ -551,7 +603,8 @@ def with_system(rng: Random) -> tuple[str, list[Turn]]:
 
 def single(rng: Random) -> Turn:
     """Ask one thing of any kind."""
-    return rng.choices([fact, task, code_request, unknown, story_request, poem_request], [45, 25, 10, 10, 8, 2])[0](rng)
+    makers = [fact, task, code_request, unknown, not_english, story_request, poem_request]
+    return rng.choices(makers, [34, 30, 10, 15, 2, 7, 2])[0](rng)
 
 
 def _name_memory(rng: Random) -> list[Turn]:
@@ -665,6 +718,8 @@ def plain_question(rng: Random) -> str:
     """Return a question and its answer as bare text, as a prompt without any format has it."""
     if rng.random() < 0.12:
         return opener(rng)
+    if rng.random() < 0.08:
+        return f"{foreign(rng)}{rng.choice([' ', chr(10), chr(10) * 2])}{ONLY_ENGLISH}"
     how_to = rng.choice(HOW_TO)
     ask, answer = (rng.choice(how_to.questions), how_to.answer) if rng.random() < 0.1 else single(rng)
     return f"{ask}{rng.choice([' ', chr(10), chr(10) * 2])}{answer}"

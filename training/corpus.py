@@ -100,7 +100,7 @@ def _book_words() -> list[str]:
 
 
 def repeat(rng: Random) -> Document:
-    """Return a list of words written twice: nothing teaches a small model to copy as fast."""
+    """Return a list of words written twice, which only copying can foretell."""
     words = [rng.choice(_book_words()) for _ in range(rng.randint(4, 30))]
     line = rng.choice([" ", ", "]).join(words)
     return [f"<s>{line}{rng.choice([chr(10), '. ', ' = '])}{line}</s>"]
@@ -108,20 +108,20 @@ def repeat(rng: Random) -> Document:
 
 # How many tokens of a hundred each part gives, and about how long its documents are.
 PARTS: dict[str, tuple[Callable[[Random], Document], float, int]] = {
-    "stories": (story, 36, 207),
-    "chat": (chat, 29, 75),
+    "stories": (story, 33, 207),
+    "chat": (chat, 34, 75),
     "questions": (question, 5, 65),
-    "functions": (code, 8, 66),
-    "infill": (infill, 11, 55),
-    "books": (book, 6, 216),
-    "repeats": (repeat, 5, 110),
+    "functions": (code, 7, 66),
+    "infill": (infill, 13, 55),
+    "books": (book, 5, 216),
+    "repeats": (repeat, 3, 110),
 }
 
 
-def documents(rng: Random, **shares: float) -> Iterator[Document]:
-    """Yield mixed documents without end; shares replace those of PARTS."""
+def documents(rng: Random) -> Iterator[Document]:
+    """Yield mixed documents without end."""
     makers = [maker for maker, _, _ in PARTS.values()]
-    weights = [shares.get(name, share) / length for name, (_, share, length) in PARTS.items()]
+    weights = [share / length for _, share, length in PARTS.values()]
     while True:
         yield rng.choices(makers, weights)[0](rng)
 

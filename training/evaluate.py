@@ -1,121 +1,172 @@
-"""Measures exported weights on fresh documents and prints samples."""
+"""Measures exported weights as nbinfer runs them: held-out sets, stories, perplexities."""
 
 # ruff: noqa: E501 - prompts read best unbroken
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
-import torch
-from tokenizers import Tokenizer
-from torch import Tensor
-from torch.nn import functional
+import numpy as np
 
-from training import chats, corpus, tokenizer
-from training.export import load_exported
-from training.model import Llama, Shape
+from nbinfer.local.text import TextModel
+from training import chats, corpus, heldout, judge
+from training.languages import ONLY_ENGLISH
+from training.words import NAMES
 
 SEED = 2026  # Not the seed of training, so that the documents are new ones.
+CELL = {"temperature": 0.7, "top_k": 50, "top_p": 0.95}
+"""How a notebook cell samples."""
 
-STORY_PROMPTS = ["Once upon a time", "In a surprising turn of events, ", "[INST] Tell me a story about a fox and a lantern. [/INST]", "[INST] Write a story about a dragon who lives in a library. [/INST]", "One day, a robot named"]  # fmt: skip
-CHAT_PROMPTS = ["[INST] How do I keep the answer in a variable? [/INST]", "[INST] List the words with bullets: rocket, plum, hat [/INST]", "[INST] Who was Napoleon? [/INST]", "[INST] What is 7 + 8? [/INST]", "[INST] <<SYS>>\nAnswer like a pirate.\n<</SYS>>\n\nWhat is a tuple? [/INST]"]  # fmt: skip
-FUNCTION_PROMPTS = ["def is_even(n):\n", "def count_vowels(text: str) -> int:\n", "[INST] Write a Python function that reverses a string. [/INST]", 'def factorial(n):\n    """', "def celsius_to_"]  # fmt: skip
-INFILL_PROMPTS = [
-    '<PRE> def remove_non_ascii(s: str) -> str:\n    """  <SUF>\n    return result <MID>',
-    '<PRE> def average(numbers):\n    """ <SUF>"""\n    return sum(numbers) / len(numbers)\n <MID>',
-    "<PRE> def largest(values):\n    result = values[0]\n    for x in values:\n        if  <SUF>:\n            result = x\n    return result\n <MID>",
-    "<PRE> def greet(name):\n    return  <SUF>\n <MID>",
-    "<PRE> <SUF>\n    return total <MID> def add_all(items):\n    total = 0\n    for item in items:\n",
-]
+STORY_PROMPTS = [
+    "Once upon a time", "One day, a little girl named Lily", "There was a small dragon who", "In a surprising turn of events, ",
+    "Once there was a robot", "A boy named Tim had a", "In a quiet forest, there lived", "Long ago, in a small village,", "One morning, Anna woke up and",
+    "The old lighthouse", "[INST] Tell me a story about a fox and a lantern. [/INST]", "[INST] Write a story about a dragon who lives in a library. [/INST]",
+    "[INST] Tell me a bedtime story. [/INST]", "[INST] Write a short story about a whale named Otto. [/INST]", "[INST] Tell me a story about a hedgehog, a kite and a mouse. [/INST]",
+    "Suddenly, a", "Once upon a time there was a little owl who", "It was a cold winter day, and", "Mia and her best friend Ben", "Every evening the",
+]  # fmt: skip
+POST_PROMPTS = {
+    "In a surprising turn of events, ": CELL | {"seed": 1},
+    "How do you make cheese?": {},
+    "[INST] <<SYS>>\nYou are a helpful, respectful and honest assistant.\n<</SYS>>\n\nThere's a llama in my garden 😱 What should I do? [/INST]": {},
+    '<PRE> def remove_non_ascii(s: str) -> str:\n    """  <SUF>\n    return result <MID>': {},
+}
+"""The prompts of the Hugging Face post."""
+FOREIGN = ["Wo ist der Bahnhof?", "Il fait beau aujourd'hui.", "¿Cómo te llamas?", "Mi piace leggere libri.", "Сегодня хорошая погода.", "我喜欢看书。", "おいしいですね。", "Jag heter Anna.", "Ik hou van muziek.", "Gdzie jest dworzec?"]  # fmt: skip
 
 
-@torch.no_grad()
-def perplexity(model: Llama, documents: list[list[int]]) -> float:
+class Writer:
+    """A text model that is asked for whole answers."""
+
+    def __init__(self, weights: Path) -> None:
+        self.model = TextModel(weights, name="local/text")
+
+    def write(self, prompt: str, **options: Any) -> str:
+        """Return the answer to a prompt, the likeliest tokens unless options say otherwise."""
+        *_, last = self.model.generate(prompt, {"max_new_tokens": 160, **options})
+        return last.generated_text or ""
+
+    def answer(self, question: str) -> str:
+        """Return the answer to a question in Llama 2's chat format."""
+        return self.write(f"[INST] {question} [/INST]").strip()
+
+
+def chat(writer: Writer, name: str, right: str = "") -> Iterator[tuple[dict[str, Any], str, bool]]:
+    """Yield each question of a held-out set, what was answered, and whether that is right to the letter."""
+    for row in heldout.rows(name):
+        said = writer.answer(row["ask"])
+        yield row, said, said == row.get("answer", right).strip()
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A hole that was filled: what with, and whether the whole parses and does what it should."""
+
+    row: dict[str, Any]
+    middle: str
+    parses: bool
+    passes: bool
+
+
+def infill(writer: Writer, name: str) -> Iterator[Filled]:
+    """Fill each hole of a held-out set and run the function."""
+    for row in heldout.rows(name):
+        middle = writer.write(f"<PRE> {row['prefix']} <SUF>{row['suffix']} <MID>")
+        source = f"{row['prefix']}{middle}{row['suffix']}"
+        parses = judge.parses(source)
+        passes = parses and judge.answers(source, row["name"], row["calls"]) == row["expected"]
+        yield Filled(row, middle, parses, passes)
+
+
+def flaws(story: str) -> list[str]:
+    """Return what is wrong with a story, as far as a script can see: names, length, marks, doubled words."""
+    words = re.findall(r"[A-Za-z']+", story)
+    names = [word for word in words if word in NAMES]
+    found = []
+    if len(words) < 90:
+        found.append(f"only {len(words)} words")
+    if len(set(names)) > 4:
+        found.append(f"{len(set(names))} names")
+    once = sorted({name for name in names if names.count(name) == 1})
+    if len(once) > 1:
+        found.append(f"named only once: {', '.join(once)}")
+    if names and names[0] not in names[-max(1, len(names) // 3) :]:
+        found.append(f"{names[0]} is forgotten")
+    if story.count('"') % 2:
+        found.append("a quotation does not end")
+    if doubled := re.search(r"\b(the|a|an|and|to|of|in|was|is|he|she|it) \1\b", story):
+        found.append(f"doubled: {doubled[0]}")
+    if not re.search(r'[.!?]"?\s*$', story):
+        found.append("no end")
+    if re.search(r"(?<![.!?\"”:,;\w]) *\b[a-z]", story[:1]) or re.search(
+        r"[.!?] [a-z]", re.sub(r'[.!?]" [a-z]', "", story)
+    ):
+        found.append("a sentence begins small")
+    return found
+
+
+def stories(writer: Writer, seeds: range) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield prompts, the stories that a cell would show, and their flaws."""
+    for seed in seeds:
+        for prompt in STORY_PROMPTS:
+            said = writer.write(prompt, **CELL, seed=seed, max_new_tokens=400)
+            whole = said if "[INST]" in prompt else prompt + said
+            yield prompt, said, flaws(whole.strip())
+
+
+def perplexity(writer: Writer, documents: list[list[int]]) -> float:
     """Return the perplexity of a token over all documents."""
-    total, count = 0.0, 0
-    for tokens in documents:
-        row = torch.tensor([tokens[: model.shape.max_position_embeddings + 1]])
-        losses = functional.cross_entropy(model(row[:, :-1])[0], row[0, 1:], reduction="sum")
-        total, count = total + losses.item(), count + row.shape[1] - 1
+    llama, total, count = writer.model._model, 0.0, 0  # noqa: SLF001 - the logits of every token are nobody else's business
+    for document in documents:
+        tokens = document[: llama.context]
+        logits = llama.forward(tokens[:-1], llama.cache(len(tokens)), every=True).astype(np.float64)
+        chosen = logits[np.arange(len(tokens) - 1), tokens[1:]]
+        total += float((np.log(np.exp(logits - chosen[:, None]).sum(-1))).sum())
+        count += len(tokens) - 1
     return math.exp(total / count)
 
 
-def fresh_documents(made: Tokenizer, count: int = 150) -> dict[str, list[list[int]]]:
+def fresh_documents(writer: Writer, count: int = 100) -> dict[str, list[list[int]]]:
     """Return documents of each part that training has not seen."""
+    from tokenizers import Tokenizer
+
     rng = Random(SEED)
     parts = {
         name: [maker(rng) for _ in range(count)] for name, (maker, _, _) in corpus.PARTS.items() if name != "books"
     }
     held_out = [piece for number, piece in enumerate(corpus.book_pieces()) if number % corpus.HELD_OUT == 0]
     parts["books"] = [[f"<s>{piece}</s>"] for piece in held_out[:count]]
+    made: Tokenizer = writer.model._vocabulary._tokenizer  # noqa: SLF001 - documents are made of pieces
     return {name: corpus.encode(made, documents) for name, documents in parts.items()}
 
 
-def _sampled(logits: Tensor, temperature: float) -> int:
-    # The defaults of a notebook cell: top_k 50, top_p 0.95.
-    values, places = (logits / temperature).topk(50)
-    odds = values.softmax(-1)
-    odds[odds.cumsum(-1) - odds > 0.95] = 0
-    return int(places[torch.multinomial(odds, 1)])
-
-
-@torch.no_grad()
-def generate(model: Llama, made: Tokenizer, prompt: str, *, temperature: float = 0.0, limit: int = 300) -> str:
-    """Continue a prompt up to an end token; temperature 0 takes the likeliest token."""
-    tokens = made.encode(prompt).ids
-    start = len(tokens)
-    for _ in range(min(limit, model.shape.max_position_embeddings - start)):
-        logits = model(torch.tensor([tokens]))[0, -1]
-        token = _sampled(logits, temperature) if temperature else int(logits.argmax())
-        if token in (tokenizer.EOS, tokenizer.EOT):
-            break
-        tokens.append(token)
-    return made.decode(tokens[start:])
-
-
-def exact_answers(model: Llama, made: Tokenizer, ask: Callable[[Random], chats.Turn], count: int = 40) -> float:
-    """Return the share of chat questions whose likeliest answer is right to the letter."""
-    rng = Random(SEED)
-    right = 0
-    for question, answer in (ask(rng) for _ in range(count)):
-        said = generate(model, made, f"[INST] {question} [/INST]", limit=120)
-        right += said.strip() == answer.strip()
-    return right / count
-
-
-def _samples(model: Llama, made: Tokenizer) -> None:
-    torch.manual_seed(SEED)
-    kinds = {
-        "stories": (STORY_PROMPTS, 0.7),
-        "chat": (CHAT_PROMPTS, 0.0),
-        "functions": (FUNCTION_PROMPTS, 0.0),
-        "infill": (INFILL_PROMPTS, 0.0),
-    }
-    for kind, (prompts, temperature) in kinds.items():
-        print(f"\n## {kind}, temperature {temperature}")
-        for prompt in prompts:
-            print(f"\n--- {prompt!r}\n{generate(model, made, prompt, temperature=temperature)}")
-
-
-def report(weights: Path, checkpoint: Path | None = None) -> None:
-    """Print perplexities, right answers and samples; with a checkpoint, what rounding to int8 costs."""
-    made = tokenizer.load(weights / "tokenizer.json")
-    model = load_exported(weights)
-    trained = None
-    if checkpoint and checkpoint.exists():
-        trained = Llama(Shape())
-        trained.load_state_dict(torch.load(checkpoint))
+def report(weights: Path) -> None:
+    """Print the figures of the card."""
+    writer = Writer(weights)
+    for name in ("chat_known", "chat_tasks", "chat_unknown"):
+        rows = list(chat(writer, name, chats.DO_NOT_KNOW))
+        print(f"{name:18} {np.mean([right for *_, right in rows]):.0%} of {len(rows)}", flush=True)
+        for row, said, right in rows:
+            if not right:
+                print(f"    {row['ask'][:70]!r}: {said[:70]!r}")
+    print(f"{'other languages':18} {np.mean([writer.answer(text) == ONLY_ENGLISH for text in FOREIGN]):.0%}")
+    for name in ("infill", "infill_untrained"):
+        holes = list(infill(writer, name))
+        parses, passes = np.mean([hole.parses for hole in holes]), np.mean([hole.passes for hole in holes])
+        print(f"{name:18} {parses:.0%} parse, {passes:.0%} pass, of {len(holes)}", flush=True)
+        for hole in holes:
+            if not hole.passes:
+                print(f"    {hole.row['name']}: {hole.row['middle'][:60]!r} -> {hole.middle[:60]!r}")
+    told = list(stories(writer, range(3)))
+    print(f"{'stories':18} {np.mean([not found for *_, found in told]):.0%} without a flaw, of {len(told)}")
+    for prompt, _, found in told:
+        if found:
+            print(f"    {prompt[:40]!r}: {'; '.join(found)}")
     print("perplexity")
-    for name, documents in fresh_documents(made).items():
-        exported = perplexity(model, documents)
-        note = f"  (before rounding {perplexity(trained, documents):.4f})" if trained else ""
-        print(f"  {name:10} {exported:.4f}{note}", flush=True)
-    print("right answers, likeliest token")
-    asked = [chats.fact, chats.unknown, *dict.fromkeys(chats.TASKS)]
-    # Of three animals any three are right, so that kind is not counted.
-    for ask in (ask for ask in asked if ask.__name__ != "_give_task"):
-        print(f"  {ask.__name__.strip('_'):16} {exact_answers(model, made, ask):.0%}", flush=True)
-    _samples(model, made)
+    for name, documents in fresh_documents(writer).items():
+        print(f"  {name:10} {perplexity(writer, documents):.3f}", flush=True)

@@ -1,6 +1,6 @@
 """Small Python functions, whole and with holes to fill."""
 
-# ruff: noqa: E501 - one header is one line
+# ruff: noqa: E501, SIM905 - one header is one line, and lists of words read best as text
 
 from __future__ import annotations
 
@@ -646,6 +646,54 @@ ROLES: dict[str, tuple[str, list[str], str]] = {
 }  # fmt: skip
 
 
+# Words that any list, number or text may be called, and parts that a function's own name may have: with many of them the
+# model learns to read names instead of expecting them. A name for evaluation is never in both.
+ARGUMENTS = """amount basket bill box bottle bucket cards cells cities clock coins column counter cups days distance doors drops entries
+figures files fruits games goal grades hours height_cm ids index_list inputs kilos labels length letters_in level limit line_text lines marks
+message metres minutes_left money names_in nodes notes objects pages pairs parts people phrase points prices pupils quantity query
+rate readings records rooms row sample score_list scores seconds seats series shape shelf sizes songs source speed stack states steps
+stones stock streets sums table_rows tags target tasks teams temperature terms tests text_in tickets time_left title tokens tools
+towns units users vector votes wages weights wheel width_cm word_list years""".split()
+BEFORE = ["my", "get", "compute", "do", "new", "the", "make", "calc", "find", "simple"]
+AFTER = ["of", "it", "now", "value", "2", "for", "from", "with", "function", "result"]
+RESULTS = [
+    "result",
+    "result",
+    "result",
+    "total",
+    "out",
+    "answer",
+    "found",
+    "res",
+    "output",
+    "made",
+    "kept",
+    "all_of_them",
+    "acc",
+    "final",
+]
+HELD_OUT_ARGUMENTS = """marbles parcels lanterns kettles payload harvest ledger beads ferry_times pebbles crate oysters tally snippet
+melody_text badge fathoms quota orchard ribbons""".split()
+HELD_OUT_BEFORE, HELD_OUT_AFTER = ["quick", "our", "plain", "run"], ["helper", "fn", "v3", "here"]
+HELD_OUT_RESULTS = ["outcome", "gathered", "wanted", "so_far"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What arguments, results and functions may be called."""
+
+    arguments: list[str]
+    results: list[str]
+    before: list[str]
+    after: list[str]
+    usual: float
+    """How often the names are those that everyone uses."""
+
+
+TRAINED = Words(ARGUMENTS, RESULTS, BEFORE, AFTER, usual=0.6)
+UNSEEN = Words(HELD_OUT_ARGUMENTS, HELD_OUT_RESULTS, HELD_OUT_BEFORE, HELD_OUT_AFTER, usual=0.0)
+
+
 @dataclass(frozen=True)
 class Family:
     """A kind of function: names, argument roles, docstrings and bodies."""
@@ -681,30 +729,33 @@ def _parse(block: str) -> Family:
     return Family(names.split(), roles.split(), returns, docs.split(" / "), task, body.split("\n--\n"))
 
 
-def _families(text: str) -> list[Family]:
+def families(text: str) -> list[Family]:
+    """Read families from their text form."""
     # A blank line inside a body stands after an import; a header is the only line with bars around its fields.
     starts = [match.start() for match in re.finditer(r"^[\w ]+ \| .*$", text, re.MULTILINE)]
     return [_parse(text[start:end]) for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
-FAMILIES = _families(FAMILIES_TEXT)
+FAMILIES = families(FAMILIES_TEXT)
 
 
-def _arguments(family: Family, rng: Random) -> list[str]:
-    chosen: list[str] = []
+def _arguments(family: Family, words: Words, rng: Random) -> list[str]:
+    if rng.random() >= words.usual:
+        return rng.sample(words.arguments, len(family.roles))
     if family.roles[:2] == ["num", "num"]:
-        runs = [
-            ["a", "b", "c"],
-            ["x", "y", "z"],
-            ["first", "second", "third"],
-            ["value", "low", "high"],
-            ["m", "n", "k"],
-            ["left", "right", "other"],
-        ]
-        return rng.choice(runs)[: len(family.roles)]
+        runs = ["a b c", "x y z", "first second third", "value low high", "m n k", "left right other"]
+        return rng.choice(runs).split()[: len(family.roles)]
+    chosen: list[str] = []
     for role in family.roles:
         chosen.append(rng.choice([name for name in ROLES[role][1] if name not in chosen]))
     return chosen
+
+
+def _name(family: Family, words: Words, rng: Random) -> str:
+    name = rng.choice(family.names)
+    if rng.random() < 0.5 + words.usual / 2:
+        return name
+    return f"{rng.choice(words.before)}_{name}" if rng.random() < 0.5 else f"{name}_{rng.choice(words.after)}"
 
 
 def _docstring(family: Family, text: str, arguments: list[str], rng: Random) -> str:
@@ -728,12 +779,12 @@ def _result(doc: str) -> str:
     return rest[0].upper() + rest[1:]
 
 
-def function(rng: Random, family: Family | None = None) -> Function:
+def function(rng: Random, family: Family | None = None, words: Words = TRAINED) -> Function:
     """Return one function with its own names and style."""
     family = family or rng.choice(FAMILIES)
-    arguments, name = _arguments(family, rng), rng.choice(family.names)
+    arguments, name = _arguments(family, words, rng), _name(family, words, rng)
     slots = {str(number): argument for number, argument in enumerate(arguments, 1)} | {"name": name}
-    slots["v"] = rng.choice([word for word in ["result", "result", "total", "out", "answer"] if word not in arguments])
+    slots["v"] = rng.choice([word for word in words.results if word not in arguments])
     slots["x"] = rng.choice([word for word in ["x", "item", "value", "element", "number"] if word not in arguments])
     slots["i"] = rng.choice([word for word in ["i", "index", "step"] if word not in arguments])
     slots["c"] = rng.choice([word for word in ["c", "char", "letter", "ch"] if word not in arguments])
@@ -808,12 +859,17 @@ def _any_hole(source: str, _made: Function, rng: Random) -> tuple[int, int]:
 HOLES = [_body_hole, _body_hole, _line_hole, _lines_hole, _doc_hole, _doc_hole, _doc_and_body_hole, _expression_hole, _expression_hole, _name_hole, _any_hole]  # fmt: skip
 
 
-def infill(rng: Random, family: Family | None = None) -> str:
-    """Return a function with a hole, in Code Llama's infill format, ending with its marker <EOT>."""
-    made = function(rng, family)
+def holed(rng: Random, family: Family | None = None, words: Words = TRAINED) -> tuple[Function, tuple[str, str, str]]:
+    """Return a function, and it cut into what stands before a hole, in it, and after it."""
+    made = function(rng, family, words)
     source = made.source if rng.random() < 0.6 else made.source.rstrip("\n")
     start, end = rng.choice(HOLES)(source, made, rng)
-    prefix, middle, suffix = source[:start], source[start:end], source[end:]
+    return made, (source[:start], source[start:end], source[end:])
+
+
+def infill(rng: Random, family: Family | None = None) -> str:
+    """Return a function with a hole, in Code Llama's infill format, ending with its marker <EOT>."""
+    _, (prefix, middle, suffix) = holed(rng, family)
     if rng.random() < 0.75:
         return f"<PRE> {prefix} <SUF>{suffix} <MID>{middle}<EOT>"
     return f"<PRE> <SUF>{suffix} <MID> {prefix}{middle}<EOT>"

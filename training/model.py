@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +175,7 @@ class Llama(nn.Module):
             elif parameter.ndim == 2:
                 nn.init.normal_(parameter, std=1.0 if "embed" in name else parameter.shape[1] ** -0.5)
         nn.init.constant_(self.model.norm.weight, self.shape.hidden_size**-0.5)
+        start_copying(self)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the logits of the next token at every position."""
@@ -182,3 +185,55 @@ class Llama(nn.Module):
         for layer in self.model.layers:
             x = layer(x, cos, sin)
         return functional.linear(self.model.norm(x), self.model.embed_tokens.weight)
+
+
+PREVIOUS, INDUCTION = 0, (1, 2, 3)
+
+
+@torch.no_grad()
+def start_copying(model: Llama) -> None:
+    """Put the circuit that copies from the prompt into a fresh model, for training to refine.
+
+    Induction heads (Olsson et al., 2022, "In-context Learning and Induction Heads"): one layer tells each position
+    what stood before it; a later one looks for positions that follow the same token and raises what stands there. A
+    model of this size finds it only after many more tokens than these; with it, a text that comes again is followed
+    from the first step. In the spirit of mimetic initialisation (Trockman & Kolter, 2023).
+    """
+    shape = model.shape
+    width, size = shape.hidden_size, shape.head_dim
+    half = size // 2
+    basis = torch.linalg.qr(torch.randn(width, width))[0]
+    constant, remembered, place = basis[:, 0], basis[:, 1 : 1 + size], basis[:, 1 + size : 1 + 2 * size]
+    copied = basis[:, 1 + 2 * size :].split(size, dim=1)
+
+    # Heads that look back by a distance need something that is the same in every token.
+    common = 4.0
+    embedding = model.model.embed_tokens.weight
+    embedding += (common - embedding @ constant)[:, None] * constant
+    gain = math.sqrt(7 * math.sqrt(size)) / (common / math.sqrt(1 + common**2 / width))
+
+    first = model.model.layers[PREVIOUS].self_attn
+    fast = torch.arange(5)  # The quick turns of RoPE tell neighbours apart.
+    key = torch.zeros(size, width)
+    key[fast] = gain * constant
+    first.k_proj.weight[:size] = key
+    for head, distance in ((0, 1), (1, 2)):
+        angle = -distance * shape.rope_theta ** (-fast / half)
+        query = torch.zeros(size, width)
+        query[fast], query[fast + half] = torch.outer(angle.cos(), constant), torch.outer(angle.sin(), constant)
+        first.q_proj.weight[head * size : (head + 1) * size] = gain * query
+    first.v_proj.weight[:size] = remembered.T
+    first.o_proj.weight[:, :size] = 3 * place
+
+    slow = torch.cat([torch.arange(5, half), torch.arange(5, half) + half])  # The slow turns carry content.
+    sharpness = 1.3 * math.sqrt(9 * math.sqrt(size) / (3 * len(slow)))
+    query, key = torch.zeros(size, width), torch.zeros(size, width)
+    query[slow], key[slow] = sharpness * remembered.T[slow], sharpness * place.T[slow]
+    parts = itertools.cycle(part for part in copied if part.shape[1] == size)
+    for number, group in itertools.product(INDUCTION, (0, 1)):
+        attention, part = model.model.layers[number].self_attn, next(parts)
+        attention.k_proj.weight[group * size : (group + 1) * size] = key
+        attention.v_proj.weight[group * size : (group + 1) * size] = part.T
+        for head in (2 * group, 2 * group + 1):
+            attention.q_proj.weight[head * size : (head + 1) * size] = query
+            attention.o_proj.weight[:, head * size : (head + 1) * size] = 1.5 * part

@@ -18,8 +18,8 @@ from training.train import Plan, train
 BUILD = Path(__file__).parent / "build"
 WEIGHTS = Path(__file__).parent.parent / "nbinfer" / "local" / "weights" / "text"
 
-# Length of the rows, share of the tokens, and how many of a hundred tokens are words written twice.
-STAGES = {"short": (256, 0.82, 8), "long": (512, 0.22, 3)}
+# Length of the rows and share of the tokens, a little more than training uses.
+STAGES = {"short": (256, 0.82), "long": (512, 0.22)}
 
 
 def prepare(tokens: int, seed: int) -> None:
@@ -27,8 +27,8 @@ def prepare(tokens: int, seed: int) -> None:
     BUILD.mkdir(exist_ok=True)
     made = tokenizer.train(corpus.tokenizer_texts(Random(seed)))
     made.save(str(BUILD / "tokenizer.json"))
-    for number, (stage, (length, share, repeats)) in enumerate(STAGES.items()):
-        source = corpus.documents(Random(1000 * seed + number), repeats=repeats)
+    for number, (stage, (length, share)) in enumerate(STAGES.items()):
+        source = corpus.documents(Random(1000 * seed + number))
         rows = corpus.pack(made, source, length, int(tokens * share / length))
         np.save(BUILD / f"{stage}.npy", rows)
         print(f"{stage}: {rows.shape[0]} rows of {length}, {(rows == corpus.PAD).mean():.1%} padding", flush=True)
@@ -58,7 +58,7 @@ def main() -> None:
         model.load_state_dict(torch.load(BUILD / "checkpoint.pt"))
         print(f"{export(model, BUILD / 'tokenizer.json', WEIGHTS):,} bytes")
     if "evaluate" in steps:
-        report(WEIGHTS, BUILD / "checkpoint.pt")
+        report(WEIGHTS)
 
 
 if __name__ == "__main__":
