@@ -31,7 +31,7 @@ myst_heading_anchors = 3
 smartquotes = False  # would turn the dashes of flags into others
 suppress_warnings = ["misc.highlighting_failure"]  # cells hold prompts, which are no Python
 
-# The quickstart is run at every build: a cell that fails, fails the build.
+# The notebooks are run at every build: a cell that fails, fails the build.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
@@ -69,9 +69,10 @@ html_theme_options = {
 
 
 def setup(app: Sphinx) -> None:
-    """Write the reference pages, and bring the notebook to where Sphinx looks for pages."""
+    """Write the reference pages, and bring the notebooks to where Sphinx looks for pages."""
     reference.write(GENERATED)
-    shutil.copyfile(ROOT / "notebooks" / "quickstart.ipynb", GENERATED / "quickstart.ipynb")
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copyfile(notebook, GENERATED / notebook.name)
     app.connect("autodoc-process-signature", readable)
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import nbinfer
-from nbinfer import client, drivers, errors, flows, results
+from nbinfer import client, drivers, errors, flows, results, vectors
 from nbinfer.errors import InferError
-from nbinfer.notebook.arguments import TASKS, cell_rows, flags, help_text
+from nbinfer.local import MODELS
+from nbinfer.notebook.arguments import cell_rows, flags, help_text
 from nbinfer.notebook.magics import LOCAL_SAMPLING
-from nbinfer.params import SEEDS, Call, Param, TextGeneration, table
+from nbinfer.params import SEEDS, Call, Param, table
 from nbinfer.services import SERVICES
+from nbinfer.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "nbinfer" / "local" / "weights" / "text"
@@ -33,6 +35,7 @@ RETURNED = (
     results.Sequence,
     results.Usage,
     results.Timings,
+    vectors.Ranked,
     flows.Timeout,
 )
 """What the calls take and return, beside the public names."""
@@ -48,6 +51,11 @@ def write(folder: Path) -> None:
 def parameters() -> str:
     """Describe the options of a call."""
     local = ", ".join(f"`{name}={value:g}`" for name, value in LOCAL_SAMPLING.items())
+    groups = [task for task in TASKS.values() if table(task.parameters)]
+    others = "\n\n".join(
+        f"## {task.name.replace('-', ' ').capitalize()}\n\n{task.description}\n\n{_parameter_table(task.parameters)}"
+        for task in groups[1:]
+    )
     return f"""\
 # Parameters
 
@@ -59,13 +67,15 @@ In Python a parameter is a keyword, `client.text_generation(prompt, top_k=50)`; 
 
 ## Text generation
 
-{_parameter_table(TextGeneration)}
+{_parameter_table(groups[0].parameters)}
 
 Without any parameter that switches sampling on, the answer is the likeliest text, the same each time. There is one
 exception: `%%infer` and `%infer` on `local` use {local} when they say nothing about sampling.
 
 `do_sample=False` beside a parameter that switches sampling on is refused. `best_of` and `decoder_input_details` cannot
 be streamed: a server's answer to a cell with one of them appears when it is complete.
+
+{others}
 
 ## Every call
 
@@ -88,7 +98,9 @@ def magics() -> str:
 {usage}
 ```
 
-Tasks: {", ".join(map(_code, TASKS))}. Beside the flags below, every [parameter](parameters.md) of the task is a flag.
+{tasks()}
+
+Beside the flags below, every [parameter](parameters.md) of the task is a flag.
 Flags, models, templates and variables complete with Tab, and `%infer --help` prints the same in a notebook.
 
 {_table(("Flag", "Value", "Default", "What it does"), rows)}
@@ -209,8 +221,26 @@ def waiting() -> str:
     return _table(("Wait", "At most"), rows)
 
 
+def tasks() -> str:
+    """List the tasks."""
+    rows = [
+        (", ".join(map(_code, (task.name, *task.aliases))), _prose(task.description), _code(task.result.__name__))
+        for task in TASKS.values()
+    ]
+    return _table(("Task", "What it does", "Result"), rows)
+
+
+def models() -> str:
+    """List the embedded models."""
+    rows = [
+        (_code(f"local/{name}"), _code(model.task), f"{model.size / 1e6:.1f} MB", _prose(model.description))
+        for name, model in MODELS.items()
+    ]
+    return _table(("Name", "Task", "Size", ""), rows)
+
+
 def embedded() -> str:
-    """List the facts of the built-in model, from its files."""
+    """List the facts of the embedded text model, from its files."""
     config = json.loads((WEIGHTS / "config.json").read_text(encoding="utf-8"))
     size = sum(file.stat().st_size for file in WEIGHTS.iterdir())
     rows = (
@@ -231,6 +261,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "snippets/layers.md": layers,
     "snippets/services.md": services,
     "snippets/waiting.md": waiting,
+    "snippets/models.md": models,
     "snippets/embedded.md": embedded,
 }
 

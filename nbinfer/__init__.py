@@ -12,22 +12,28 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbinfer import errors, sse, templates
+    from nbinfer.catalogue import models
     from nbinfer.client import AsyncInferenceClient, InferenceClient
-    from nbinfer.results import TextResult
+    from nbinfer.results import Result, TextResult
+    from nbinfer.vectors import EmbeddingResult, RankResult, SparseResult
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncInferenceClient": "nbinfer.client",
+    "EmbeddingResult": "nbinfer.vectors",
     "InferenceClient": "nbinfer.client",
+    "RankResult": "nbinfer.vectors",
+    "SparseResult": "nbinfer.vectors",
     "TextResult": "nbinfer.results",
     "errors": "nbinfer",
+    "models": "nbinfer.catalogue",
     "sse": "nbinfer",
     "templates": "nbinfer",
 }
 """Public name → the module it is imported from when first used: loading the extension must cost nothing."""
 
-last: TextResult | None = None
+last: Result | None = None
 """The result of the last magic."""
 
 
@@ -68,10 +74,14 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 __all__ = [
     "AsyncInferenceClient",
+    "EmbeddingResult",
     "InferenceClient",
+    "RankResult",
+    "SparseResult",
     "TextResult",
     "errors",
     "last",
+    "models",
     "sse",
     "templates",
 ]

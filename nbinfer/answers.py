@@ -1,12 +1,82 @@
-"""How a stream of tokens becomes a text: what to show of each step, where to stop, what the result is."""
+"""How the steps of an answer become a result, at any moment: tokens a text, rows a table."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from nbinfer.results import Chunk, Details, Sequence, TextResult, Timings, Token, Usage, normalised
+from nbinfer.results import Chunk, Details, Progress, Result, Sequence, TextResult, Timings, Token, Usage, normalised
+from nbinfer.vectors import RowsResult
+
+R_co = TypeVar("R_co", bound=Result, covariant=True)
+
+
+class Answer(Protocol[R_co]):
+    """What a flow collects: whether it began, is complete, was told to stop, and the result so far."""
+
+    stopped: bool
+
+    @property
+    def complete(self) -> bool:
+        """Say whether nothing more is to come."""
+
+    @property
+    def began(self) -> bool:
+        """Say whether anything arrived."""
+
+    def result(self, finish_reason: str | None = None) -> R_co:
+        """Return what has arrived, complete or not."""
+
+
+class RowsAnswer:
+    """Collects one row for each input text: a vector, weights, a score."""
+
+    def __init__(
+        self,
+        kind: type[RowsResult],
+        inputs: Iterable[str],
+        parameters: Mapping[str, Any],
+        *,
+        model: str,
+        notices: Iterable[str] = (),
+    ) -> None:
+        self.headers: Mapping[str, str] = {}
+        self.stopped = False
+        self.usage = Usage()
+        self.notices = list(notices)
+        self._kind, self._inputs, self._parameters, self._model = kind, tuple(inputs), parameters, model
+        self._rows: list[Any] = []
+        self._start = time.perf_counter()
+
+    @property
+    def complete(self) -> bool:
+        """Say whether every input has its row."""
+        return len(self._rows) == len(self._inputs)
+
+    @property
+    def began(self) -> bool:
+        """Say whether anything arrived."""
+        return bool(self._rows)
+
+    def add(self, rows: Iterable[Any]) -> Progress:
+        """Take in the rows of the next inputs and say how far this is."""
+        self._rows.extend(rows)
+        return Progress(done=len(self._rows), total=len(self._inputs))
+
+    def result(self, finish_reason: str | None = None) -> RowsResult:
+        """Return the rows that have arrived."""
+        return self._kind.of(
+            self._inputs,
+            tuple(self._rows),
+            model=self._model,
+            parameters=dict(self._parameters),
+            finish_reason=finish_reason,
+            usage=self.usage,
+            timings=Timings(None, time.perf_counter() - self._start),
+            headers=dict(self.headers),
+            notices=tuple(self.notices),
+        )
 
 
 class TextAnswer:

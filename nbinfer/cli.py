@@ -52,6 +52,25 @@ def demo() -> None:
     click.echo(AFTER_DEMO.lstrip("\n"))
 
 
+@commands.group(invoke_without_command=True)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """List the models that run on this machine: embedded ones, and those of the hub's cache."""
+    if context.invoked_subcommand is None:
+        from nbinfer.catalogue import models
+
+        click.echo(models().to_string())
+
+
+@models.command()
+@click.argument("name")
+def get(name: str) -> None:
+    """Fetch the ONNX model NAME (org/name) from the Hugging Face hub ahead of its first use."""
+    from nbinfer.catalogue import fetch
+
+    click.echo(f"ready: %%infer -m {fetch(name)}")
+
+
 @commands.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 def lab(path: Path | None) -> None:

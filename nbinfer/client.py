@@ -8,21 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, overload
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast, overload
 
 import msgspec
 
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
 from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest, without_secrets
 from nbinfer.flows import Timeout
-from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGenerationCall, defaults, resolve, split, table
+from nbinfer.params import (
+    DEFAULT_MAX_NEW_TOKENS,
+    RerankCall,
+    SparseEmbeddingCall,
+    TextEmbeddingCall,
+    TextGenerationCall,
+    defaults,
+    resolve,
+    split,
+    table,
+)
 from nbinfer.params import Call as CallOptions
-from nbinfer.results import Chunk, TextResult
+from nbinfer.results import Chunk, Result, TextResult
 from nbinfer.services import Call, Service, home, locate
+from nbinfer.tasks import TASKS
+from nbinfer.vectors import EmbeddingResult, Ranked, RankResult, SparseResult
 
 if TYPE_CHECKING:
+    import numpy as np
     from huggingface_hub import TextGenerationOutput
+    from numpy.typing import NDArray
+
+Texts = str | Iterable[str]
+"""One text, or several."""
 
 DEFAULT_MODEL = "local"
 RETRIES = table(CallOptions)["retries"].default
@@ -79,7 +96,7 @@ class _Client:
         """Show the model, never the key."""
         return f"{type(self).__name__}(model={without_secrets(self.model or DEFAULT_MODEL)!r})"
 
-    def preview(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> dict[str, Any]:
+    def preview(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Return the request that a call would send, keys hidden, without sending it."""
         service, call = self._call(task, inputs, parameters, model=model)
         return service.preview(call)
@@ -91,7 +108,7 @@ class _Client:
     def _call(
         self,
         task: str,
-        inputs: str,
+        inputs: Texts,
         given: Mapping[str, Any],
         *,
         model: str | None,
@@ -99,18 +116,17 @@ class _Client:
         details: bool = True,
     ) -> tuple[Service, Call]:
         """Check everything that can be checked before anything is sent."""
-        service, name = locate(model or self.model or DEFAULT_MODEL)
+        service, name = locate(model or self.model or DEFAULT_MODEL, task=task)
         if task not in service.tasks:
             raise UnsupportedTaskError(f"{name} does not offer `{task}`", hint=nearest(task, service.tasks))
-        if not isinstance(inputs, str) or not inputs:
-            raise ParameterError("`inputs` cannot be empty" if inputs == "" else "the prompt must be a text")
-        for_task, for_call = split(given, service.tasks[task], CallOptions)
-        parameters = resolve(service.tasks[task], for_task)
+        content = {"texts": _texts(inputs)} if TASKS[task].several else {"inputs": _prompt(inputs)}
+        for_task, for_call = split(given, TASKS[task].parameters, CallOptions)
+        parameters = resolve(TASKS[task].parameters, for_task)
         options = defaults(CallOptions) | resolve(CallOptions, for_call)
         fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
         call = Call(
             task=task,
-            inputs=str(inputs),
+            **content,
             model=name,
             parameters=parameters,
             key=options.get("api_key") or self._key_for(name),
@@ -147,14 +163,60 @@ class InferenceClient(_Client):
         for client in self._clients.taken():
             client.close()
 
-    def stream(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> ResultStream:
-        """Start a call and return its chunks as they come; `.result` holds the whole afterwards."""
+    @overload
+    def stream(
+        self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
+    ) -> ResultStream[TextResult]: ...
+    @overload
+    def stream(
+        self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any
+    ) -> ResultStream[Result]: ...
+    def stream(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> ResultStream[Any]:
+        """Start a call and return its chunks as they come; `.result` holds the whole afterwards.
+
+        `task` is a name in `nbinfer.tasks.TASKS`; some take one text, some several. The result is of that task's kind.
+        """
         service, call = self._call(task, inputs, parameters, model=model)
         return ResultStream(service.flow(call), self._clients)
 
-    def run(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> TextResult:
+    @overload
+    def run(
+        self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
+    ) -> TextResult: ...
+    @overload
+    def run(self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any) -> Result: ...
+    def run(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> Result:
         """Perform a call and return its result."""
         return self.stream(task, inputs, model=model, **parameters).drain()
+
+    def feature_extraction(
+        self, text: Texts, *, model: str | None = None, **parameters: Unpack[TextEmbeddingCall]
+    ) -> NDArray[np.float32]:
+        """Return a vector for each text: (n, d) float32, of length 1 unless `normalize=False`."""
+        return cast("EmbeddingResult", self.run("text-embedding", text, model=model, **parameters)).vectors
+
+    def sentence_similarity(
+        self,
+        sentence: str,
+        other_sentences: Iterable[str],
+        *,
+        model: str | None = None,
+        **parameters: Unpack[TextEmbeddingCall],
+    ) -> list[float]:
+        """Return how near each of the other sentences is to the first: the cosine of their vectors, -1 to 1."""
+        return _nearness(self.feature_extraction([sentence, *other_sentences], model=model, **parameters))
+
+    def sparse_embedding(
+        self, text: Texts, *, model: str | None = None, **parameters: Unpack[SparseEmbeddingCall]
+    ) -> list[dict[str, float]]:
+        """Return weighted terms for each text, the heaviest first: {term: weight}."""
+        return cast("SparseResult", self.run("sparse-embedding", text, model=model, **parameters)).weights
+
+    def rerank(
+        self, query: str, texts: Iterable[str], *, model: str | None = None, **parameters: Unpack[RerankCall]
+    ) -> list[Ranked]:
+        """Return the texts in the order of how well they answer a query, with scores from 0 to 1."""
+        return cast("RankResult", self.run("rerank", texts, model=model, query=query, **parameters)).ranking
 
     @overload
     def text_generation(
@@ -212,9 +274,9 @@ class InferenceClient(_Client):
         service, call = self._call(
             "text-generation", prompt, parameters, model=model, stream=stream, details=details or stream
         )
-        chunks = ResultStream(service.flow(call), self._clients)
+        chunks = ResultStream[TextResult](service.flow(call), self._clients)
         if stream:
-            return _steps(chunks) if details else _texts(chunks)
+            return _steps(chunks) if details else _pieces(chunks)
         result = chunks.drain()
         return hub_output(result) if details else result.text
 
@@ -237,14 +299,59 @@ class AsyncInferenceClient(_Client):
         for client in self._clients.taken(owner=asyncio.get_running_loop()):
             await client.aclose()
 
-    def stream(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> AsyncResultStream:
+    @overload
+    def stream(
+        self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
+    ) -> AsyncResultStream[TextResult]: ...
+    @overload
+    def stream(
+        self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any
+    ) -> AsyncResultStream[Result]: ...
+    def stream(
+        self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any
+    ) -> AsyncResultStream[Any]:
         """Start a call and return its chunks as they come; `.result` holds the whole afterwards."""
         service, call = self._call(task, inputs, parameters, model=model)
         return AsyncResultStream(service.flow(call), self._clients)
 
-    async def run(self, task: str, inputs: str, *, model: str | None = None, **parameters: Any) -> TextResult:
+    @overload
+    async def run(
+        self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
+    ) -> TextResult: ...
+    @overload
+    async def run(self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any) -> Result: ...
+    async def run(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> Result:
         """Perform a call and return its result."""
         return await self.stream(task, inputs, model=model, **parameters).drain()
+
+    async def feature_extraction(
+        self, text: Texts, *, model: str | None = None, **parameters: Unpack[TextEmbeddingCall]
+    ) -> NDArray[np.float32]:
+        """Return a vector for each text, as `InferenceClient.feature_extraction` does."""
+        return cast("EmbeddingResult", await self.run("text-embedding", text, model=model, **parameters)).vectors
+
+    async def sentence_similarity(
+        self,
+        sentence: str,
+        other_sentences: Iterable[str],
+        *,
+        model: str | None = None,
+        **parameters: Unpack[TextEmbeddingCall],
+    ) -> list[float]:
+        """Return how near each of the other sentences is, as `InferenceClient.sentence_similarity` does."""
+        return _nearness(await self.feature_extraction([sentence, *other_sentences], model=model, **parameters))
+
+    async def sparse_embedding(
+        self, text: Texts, *, model: str | None = None, **parameters: Unpack[SparseEmbeddingCall]
+    ) -> list[dict[str, float]]:
+        """Return weighted terms for each text, as `InferenceClient.sparse_embedding` does."""
+        return cast("SparseResult", await self.run("sparse-embedding", text, model=model, **parameters)).weights
+
+    async def rerank(
+        self, query: str, texts: Iterable[str], *, model: str | None = None, **parameters: Unpack[RerankCall]
+    ) -> list[Ranked]:
+        """Return the texts, the best first, as `InferenceClient.rerank` does."""
+        return cast("RankResult", await self.run("rerank", texts, model=model, query=query, **parameters)).ranking
 
     @overload
     async def text_generation(
@@ -299,9 +406,9 @@ class AsyncInferenceClient(_Client):
         service, call = self._call(
             "text-generation", prompt, parameters, model=model, stream=stream, details=details or stream
         )
-        chunks = AsyncResultStream(service.flow(call), self._clients)
+        chunks = AsyncResultStream[TextResult](service.flow(call), self._clients)
         if stream:
-            return _async_steps(chunks) if details else _async_texts(chunks)
+            return _async_steps(chunks) if details else _async_pieces(chunks)
         result = await chunks.drain()
         return hub_output(result) if details else result.text
 
@@ -349,25 +456,51 @@ def header_texts(headers: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _steps(stream: ResultStream) -> Iterator[Chunk]:
+def _prompt(inputs: Texts) -> str:
+    if not isinstance(inputs, str) or not inputs:
+        raise ParameterError("`inputs` cannot be empty" if inputs == "" else "the prompt must be a text")
+    return str(inputs)
+
+
+def _texts(inputs: Texts) -> tuple[str, ...]:
+    """Return the texts of a task that takes several; ParameterError names the first that is none."""
+    texts = (inputs,) if isinstance(inputs, str) else tuple(inputs) if isinstance(inputs, Iterable) else (inputs,)
+    if not texts:
+        raise ParameterError("`inputs` cannot be empty", hint="Give one text or a list of texts.")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise ParameterError(f"text {place} is {'empty' if isinstance(text, str) else f'no text: {text!r}'}")
+    return tuple(map(str, texts))
+
+
+def _nearness(vectors: NDArray[np.float32]) -> list[float]:
+    """Return the cosines of the first vector with each of the others."""
+    import numpy as np
+
+    lengths = np.linalg.norm(vectors, axis=1)
+    products = vectors[1:] @ vectors[0]
+    return [float(value) for value in products / np.maximum(lengths[1:] * lengths[0], np.finfo(np.float32).tiny)]
+
+
+def _steps(stream: ResultStream[TextResult]) -> Iterator[Chunk]:
     with stream:
         yield from stream
 
 
-async def _async_steps(stream: AsyncResultStream) -> AsyncIterator[Chunk]:
+async def _async_steps(stream: AsyncResultStream[TextResult]) -> AsyncIterator[Chunk]:
     async with stream:
         async for chunk in stream:
             yield chunk
 
 
-def _texts(stream: ResultStream) -> Iterator[str]:
+def _pieces(stream: ResultStream[TextResult]) -> Iterator[str]:
     with stream:
         for chunk in stream:
             if chunk.text:
                 yield chunk.text
 
 
-async def _async_texts(stream: AsyncResultStream) -> AsyncIterator[str]:
+async def _async_pieces(stream: AsyncResultStream[TextResult]) -> AsyncIterator[str]:
     async with stream:
         async for chunk in stream:
             if chunk.text:

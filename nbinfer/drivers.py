@@ -21,7 +21,7 @@ import msgspec
 
 from nbinfer.errors import BadAnswerError, ConnectionFailedError, InferError, ParameterError, TimedOutError
 from nbinfer.flows import LARGEST_BODY, Ask, Flow, Interrupted, Produce, Read, Relay, Request, Response, Wait
-from nbinfer.results import Chunk, TextResult
+from nbinfer.results import Chunk, Result
 
 if TYPE_CHECKING:
     import httpx
@@ -34,18 +34,21 @@ Waiting = Callable[[Wait], None]
 """Told about once a second, while a flow waits, how much is left and why."""
 
 
-class _Stream:
+R = TypeVar("R", bound=Result)
+
+
+class _Stream(Generic[R]):
     """What both drivers share: the flow, the clients, the request under way and the outcome."""
 
-    def __init__(self, flow: Flow, clients: Clients[Any]) -> None:
+    def __init__(self, flow: Flow[R], clients: Clients[Any]) -> None:
         self.waiting: Waiting = lambda _: None
         self._flow = flow
         self._clients = clients
         self._request = Request(url="", json=None)
-        self._outcome: TextResult | None = None
+        self._outcome: R | None = None
 
     @property
-    def result(self) -> TextResult:
+    def result(self) -> R:
         """Return what arrived: complete after the last chunk, partial after an interrupt or an error."""
         if self._outcome is None:
             raise InferError("there is no result yet", hint="Iterate the stream to its end, or close it.")
@@ -70,14 +73,14 @@ class _Stream:
             self._advance(functools.partial(self._flow.throw, Interrupted()))
 
 
-class ResultStream(_Stream):
+class ResultStream(_Stream[R]):
     """The chunks of an answer as they arrive; then, in `.result`, the whole.
 
     Iterate it, or use it as a context manager. `close()` hangs up, which makes the server stop, and keeps what
     arrived. Set `waiting` to be told of waits, for a model that is loading, say.
     """
 
-    def __init__(self, flow: Flow, clients: Clients[httpx.Client]) -> None:
+    def __init__(self, flow: Flow[R], clients: Clients[httpx.Client]) -> None:
         super().__init__(flow, clients)
         self._response: httpx.Response | None = None
         self._chunks = self._run()
@@ -100,7 +103,7 @@ class ResultStream(_Stream):
         if inspect.getgeneratorstate(self._flow) == inspect.GEN_CREATED:
             self._keep()
 
-    def drain(self) -> TextResult:
+    def drain(self) -> R:
         """Read to the end and return the result."""
         for _ in self._chunks:
             pass
@@ -167,10 +170,10 @@ class ResultStream(_Stream):
             yield from response.iter_bytes() if _is_coded(response) else cast("Iterable[bytes]", response.stream)
 
 
-class AsyncResultStream(_Stream):
+class AsyncResultStream(_Stream[R]):
     """`ResultStream` for `async for` and `async with`."""
 
-    def __init__(self, flow: Flow, clients: Clients[httpx.AsyncClient]) -> None:
+    def __init__(self, flow: Flow[R], clients: Clients[httpx.AsyncClient]) -> None:
         super().__init__(flow, clients)
         self._response: httpx.Response | None = None
         self._chunks = self._run()
@@ -193,7 +196,7 @@ class AsyncResultStream(_Stream):
         if inspect.getgeneratorstate(self._flow) == inspect.GEN_CREATED:
             self._keep()
 
-    async def drain(self) -> TextResult:
+    async def drain(self) -> R:
         """Read to the end and return the result."""
         async for _ in self._chunks:
             pass

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from nbinfer.answers import TextAnswer
+from nbinfer.answers import Answer
 from nbinfer.errors import (
     ApiError,
     InferError,
@@ -23,7 +23,7 @@ from nbinfer.errors import (
     redact,
     without_secrets,
 )
-from nbinfer.results import Chunk, TextResult
+from nbinfer.results import Chunk, Result
 
 LONGEST_WAIT = 60.0
 LONGEST_LOADING_WAIT = 30.0
@@ -116,10 +116,11 @@ class Interrupted(BaseException):
 
 Ask = Request | Read | Relay | Produce | Wait
 Steps = Generator[Ask, Any, None]
-Flow = Generator[Ask, Any, TextResult]
+R = TypeVar("R", bound=Result)
+Flow = Generator[Ask, Any, R]
 
 
-def answered(answer: TextAnswer, attempt: Callable[[bool], Steps], *, retries: int = 0) -> Flow:
+def answered(answer: Answer[R], attempt: Callable[[bool], Steps], *, retries: int = 0) -> Flow[R]:
     """Run `attempt` until it succeeds and return what it collected in `answer`.
 
     `attempt` is told whether it is a retry. A service that asks for patience is asked again, but never after a
@@ -149,7 +150,7 @@ def answered(answer: TextAnswer, attempt: Callable[[bool], Steps], *, retries: i
     return answer.result()
 
 
-def broken_off(error: InferError, so_far: TextResult) -> InferError:
+def broken_off(error: InferError, so_far: Result) -> InferError:
     """Attach what had arrived; an error that the service did not name becomes StreamInterruptedError."""
     if isinstance(error, ApiError):
         error.partial = so_far

@@ -159,6 +159,27 @@ class TextGeneration(TypedDict, total=False):
     keep_stop: Annotated[bool, Param(description="Leave the stop text at the end of the answer.", sent=False)]
 
 
+class TextEmbedding(TypedDict, total=False):
+    """Options of text embedding."""
+
+    normalize: Annotated[bool, Param(description="Give every vector the length 1.", default=True)]
+    prompt_name: Annotated[
+        str, Param(description="What the texts are, for models that tell queries from passages: query, passage.")
+    ]
+
+
+class SparseEmbedding(TypedDict, total=False):
+    """Options of sparse embedding: none."""
+
+
+class Rerank(TypedDict, total=False):
+    """Options of ranking."""
+
+    query: Annotated[str, Param(description="What the texts are ranked for.")]
+    top_n: Annotated[int, Param(description="Keep only this many, the best ones.", usual=(3, 10), ge=1)]
+    return_documents: Annotated[bool, Param(description="Give the texts back with their scores.", default=True)]
+
+
 class Call(TypedDict, total=False):
     """How a call is made; the same for every task."""
 
@@ -176,6 +197,21 @@ class Call(TypedDict, total=False):
 
 class TextGenerationCall(TextGeneration, Call, total=False):
     """All that `text_generation` takes beside the prompt."""
+
+
+class TextEmbeddingCall(TextEmbedding, Call, total=False):
+    """All that `feature_extraction` takes beside the texts."""
+
+
+class SparseEmbeddingCall(SparseEmbedding, Call, total=False):
+    """All that `sparse_embedding` takes beside the texts."""
+
+
+class RerankCall(Call, total=False):
+    """All that `rerank` takes beside the query and the texts."""
+
+    top_n: int
+    return_documents: bool
 
 
 @dataclass(frozen=True)
@@ -303,7 +339,14 @@ def _text_generation_rules(values: Mapping[str, Any], limits: Limits) -> list[st
     return problems
 
 
-_RULES: dict[type, Callable[[Mapping[str, Any], Limits], list[str]]] = {TextGeneration: _text_generation_rules}
+def _rerank_rules(values: Mapping[str, Any], _limits: Limits) -> list[str]:
+    return [] if values.get("query", "").strip() else ["`query` is missing: what should the texts be ranked for?"]
+
+
+_RULES: dict[type, Callable[[Mapping[str, Any], Limits], list[str]]] = {
+    TextGeneration: _text_generation_rules,
+    Rerank: _rerank_rules,
+}
 
 
 def streaming_problems(values: Mapping[str, Any]) -> list[str]:
@@ -414,6 +457,12 @@ __all__ = [
     "Call",
     "Limits",
     "Param",
+    "Rerank",
+    "RerankCall",
+    "SparseEmbedding",
+    "SparseEmbeddingCall",
+    "TextEmbedding",
+    "TextEmbeddingCall",
     "TextGeneration",
     "TextGenerationCall",
     "defaults",

@@ -6,13 +6,14 @@ JSON fields; msgspec reads them straight from bytes.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from nbinfer.errors import BadAnswerError, request_id_of
+from nbinfer.errors import BadAnswerError, ParameterError, request_id_of
 from nbinfer.markdown import code_block, fenced, safe
 
 if TYPE_CHECKING:
@@ -77,6 +78,13 @@ class Chunk(msgspec.Struct, gc=False):
     text: str = msgspec.field(default="", name="(shown)")  # ours, under a name that no server sends
 
 
+class Progress(Chunk, gc=False):
+    """A step that brings no text: so many of the inputs are done."""
+
+    done: int = 0
+    total: int = 0
+
+
 @dataclass(frozen=True)
 class Usage:
     """Tokens read and written; None where the service does not say."""
@@ -93,37 +101,32 @@ class Timings:
     total: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class TextResult:
-    """A generated text, and all that is known about how it came to be.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result(ABC):
+    """What every call leaves, whatever its task: an answer, and all that is known about how it came to be.
 
-    `str(result)` is the text alone. `parameters` are as sent, `prompt` as rendered, `headers` the service's own.
-    `finish_reason` is one of stop, length, tool_calls, interrupted, error, or the service's word; None if it gave none.
+    `parameters` are as sent, `headers` the service's own, `notices` what the caller should know. The forms that it
+    can be shown in are listed in `forms`, the usual one first.
     """
 
-    text: str
     model: str = ""
-    prompt: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
-    raw_finish_reason: str = ""
     usage: Usage = Usage()
     timings: Timings = Timings()
     headers: Mapping[str, str] = field(default_factory=dict)
-    seed: int | None = None
-    token_list: tuple[Token, ...] = ()
-    top_tokens: tuple[list[Token], ...] = ()
-    prefill: tuple[Token, ...] = ()
-    best_of_sequences: tuple[Sequence, ...] = ()
     notices: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        """Return the text."""
-        return self.text
+    forms: ClassVar[Mapping[str, Callable[[Any], dict[str, Any]]]]
 
-    def __repr__(self) -> str:
-        """Show the start of the text and the one-line account of the call."""
-        return f"<TextResult {self.text[:60]!r}{'…' * (len(self.text) > 60)} ({self.footer})>"
+    @abstractmethod
+    def to_frame(self) -> pd.DataFrame:
+        """Return the answer as data."""
+
+    @property
+    @abstractmethod
+    def amount(self) -> str:
+        """Return in a few words how much there is, for the footer."""
 
     @property
     def cached(self) -> bool:
@@ -137,17 +140,74 @@ class TextResult:
 
     @property
     def footer(self) -> str:
-        """Return one line: model, tokens, time, why it ended, and what the caller should notice."""
-        tokens, seconds = self.usage.output_tokens, self.timings.total
+        """Return one line: model, how much, time, why it ended, and what the caller should notice."""
+        seconds = self.timings.total
         parts = [
             self.model,
-            f"{tokens} token{'s' * (tokens != 1)}" if tokens else "",
-            f"{seconds:.1f} s" if seconds is not None else "",
+            self.amount,
+            "" if seconds is None else f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms",
             _ENDINGS.get(self.finish_reason or "", ""),
             "cached" if self.cached else "",
             *self.notices,
         ]
         return " · ".join(filter(None, parts))
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        """Show the answer in its usual form, as text and as what cannot run anything, with the footer below."""
+        return self.bundle()
+
+    def bundle(self, form: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return MIME data and metadata for one of the forms; ParameterError for a form that this result lacks."""
+        form = form or next(iter(self.forms))
+        if form not in self.forms:
+            hint = f"It has the forms {', '.join(self.forms)}."
+            raise ParameterError(f"this result cannot be shown as {form}", hint=hint)
+        data = self.forms[form](self)
+        if "text/markdown" in data:
+            data["text/markdown"] += f"\n\n<sub>{safe(self.footer)}</sub>"
+        return data, {"nbinfer": self._account()}
+
+    def _account(self) -> dict[str, Any]:
+        """Return what the saved notebook should know beside the answer."""
+        account = {
+            "model": self.model,
+            "finish_reason": self.finish_reason,
+            "input_tokens": self.usage.input_tokens,
+            "output_tokens": self.usage.output_tokens,
+            "notices": list(self.notices),
+        }
+        return {name: value for name, value in account.items() if value not in (None, [])}
+
+
+@dataclass(frozen=True, eq=False)
+class TextResult(Result):
+    """A generated text. `str(result)` is the text alone, `prompt` what was sent, as rendered.
+
+    `finish_reason` is one of stop, length, tool_calls, interrupted, error, or the service's word; None if it gave none.
+    """
+
+    text: str
+    prompt: str = field(default="", kw_only=True)
+    raw_finish_reason: str = field(default="", kw_only=True)
+    seed: int | None = field(default=None, kw_only=True)
+    token_list: tuple[Token, ...] = field(default=(), kw_only=True)
+    top_tokens: tuple[list[Token], ...] = field(default=(), kw_only=True)
+    prefill: tuple[Token, ...] = field(default=(), kw_only=True)
+    best_of_sequences: tuple[Sequence, ...] = field(default=(), kw_only=True)
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
+
+    def __repr__(self) -> str:
+        """Show the start of the text and the one-line account of the call."""
+        return f"<TextResult {self.text[:60]!r}{'…' * (len(self.text) > 60)} ({self.footer})>"
+
+    @property
+    def amount(self) -> str:
+        """Return how many tokens were written."""
+        tokens = self.usage.output_tokens
+        return f"{tokens} token{'s' * (tokens != 1)}" if tokens else ""
 
     @property
     def tokens(self) -> pd.DataFrame:
@@ -177,36 +237,21 @@ class TextResult:
         }
         return pd.DataFrame([row | {name: value for name, value in self.parameters.items() if name not in row}])
 
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
-        """Show the text, as plain text and as Markdown that cannot run anything, with the footer below."""
-        return self.bundle()
-
-    def bundle(self, form: str = "markdown") -> tuple[dict[str, str], dict[str, Any]]:
-        """Return MIME data and metadata for one of the forms in `FORMS`."""
-        data, footer = _FORMS[form](self), f"\n\n<sub>{safe(self.footer)}</sub>"
-        if "text/markdown" in data:
-            data["text/markdown"] += footer
-        return data, {"nbinfer": self._account()}
-
-    def _account(self) -> dict[str, Any]:
-        """Return what the saved notebook should know beside the text."""
-        account = {
-            "model": self.model,
-            "finish_reason": self.finish_reason,
-            "input_tokens": self.usage.input_tokens,
-            "output_tokens": self.usage.output_tokens,
-            "notices": list(self.notices),
-        }
-        return {name: value for name, value in account.items() if value not in (None, [])}
-
 
 def normalised(reason: str | None) -> str | None:
     """Return the one word a Result uses for a service's finish reason."""
     return FINISH_REASONS.get(reason, reason) if reason else None
 
 
-def _frame(frame: pd.DataFrame) -> dict[str, str]:
-    return {"text/plain": str(frame), "text/html": frame.to_html(notebook=True, escape=True)}
+def frame_data(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return a DataFrame as MIME data, shortened as pandas' own options say."""
+    import pandas as pd
+
+    # As in pandas' display: a frame that is too long shows fewer rows than would still fit.
+    rows = pd.get_option("display.min_rows") if len(frame) > (pd.get_option("display.max_rows") or len(frame)) else None
+    columns = pd.get_option("display.max_columns") or None
+    html = frame.to_html(notebook=True, escape=True, max_rows=rows, max_cols=columns, show_dimensions=rows is not None)
+    return {"text/plain": str(frame), "text/html": html}
 
 
 def _json(result: TextResult) -> dict[str, Any]:
@@ -221,17 +266,15 @@ def _json(result: TextResult) -> dict[str, Any]:
     return {"text/plain": plain, "application/json": value}
 
 
-_FORMS: Mapping[str, Callable[[TextResult], dict[str, Any]]] = {
+TextResult.forms = {
     "markdown": lambda result: {"text/plain": result.text, "text/markdown": safe(result.text)},
     "text": lambda result: {"text/plain": result.text},
     "json": _json,
     "code": lambda result: {"text/plain": fenced(result.text), "text/markdown": code_block(fenced(result.text))},
-    "df": lambda result: _frame(result.to_frame()),
-    "tokens": lambda result: _frame(result.tokens),
+    "df": lambda result: frame_data(result.to_frame()),
+    "tokens": lambda result: frame_data(result.tokens),
     "none": lambda _: {},
 }
-FORMS = tuple(_FORMS)
-"""How a text result can be shown."""
 
 _ENDINGS = {
     "length": "ended at max_new_tokens",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from training import facts, heldout, stories
+from training import books, facts, heldout, stories
 from training.functions import FAMILIES, function
 from training.languages import ONLY_ENGLISH, foreign
 from training.words import ADJECTIVES, ANIMALS, COLOURS, FOODS, NAMES, PLACES, THINGS, TRAITS, expand
@@ -150,7 +150,7 @@ def code_request(rng: Random) -> Turn:
 
 
 def _words(rng: Random, low: int = 3, high: int = 7) -> list[str]:
-    pool = rng.choice([ANIMALS, THINGS, FOODS, COLOURS, NAMES, ANIMALS + THINGS])
+    pool = rng.choice([ANIMALS, THINGS, FOODS, COLOURS, NAMES, ANIMALS + THINGS, books.words()])
     return rng.sample([word for word in pool if " " not in word], rng.randint(low, high))
 
 
@@ -604,7 +604,7 @@ def with_system(rng: Random) -> tuple[str, list[Turn]]:
 def single(rng: Random) -> Turn:
     """Ask one thing of any kind."""
     makers = [fact, task, code_request, unknown, not_english, story_request, poem_request]
-    return rng.choices(makers, [34, 30, 10, 15, 2, 7, 2])[0](rng)
+    return rng.choices(makers, [38, 36, 8, 12, 2, 3, 1])[0](rng)
 
 
 def _name_memory(rng: Random) -> list[Turn]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
 from random import Random
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from training import chats, functions, stories
+from training import books, chats, functions, stories
 from training.words import expand
 
-BOOKS = Path(__file__).parent / "corpus"
 PAD = 0
-HELD_OUT = 40  # Every 40th piece of a book is kept for validation.
 
 # A document is a list of pieces that are tokenised apart, so that a prompt may end where a piece ends.
 Document = list[str]
@@ -70,51 +66,27 @@ def infill(rng: Random) -> Document:
     return [f"<s>{functions.infill(rng, family)}"]
 
 
-def book_pieces(size: int = 900) -> list[str]:
-    """Return the books in pieces of whole paragraphs of about size characters."""
-    pieces = []
-    for path in sorted(BOOKS.glob("*.txt")):
-        piece = ""
-        for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
-            if piece and len(piece) + len(paragraph) > size:
-                pieces.append(piece)
-                piece = ""
-            piece = f"{piece}\n\n{paragraph.strip()}".strip()
-        pieces.append(piece)
-    return pieces
-
-
-@cache
-def _trained_pieces() -> list[str]:
-    return [piece for number, piece in enumerate(book_pieces()) if number % HELD_OUT]
-
-
 def book(rng: Random) -> Document:
     """Return a piece of a children's book as a document."""
-    return [f"<s>{rng.choice(_trained_pieces())}</s>"]
-
-
-@cache
-def _book_words() -> list[str]:
-    return sorted({word for piece in book_pieces() for word in piece.split() if word.isalpha()})
+    return [f"<s>{rng.choice(books.trained_pieces())}</s>"]
 
 
 def repeat(rng: Random) -> Document:
     """Return a list of words written twice, which only copying can foretell."""
-    words = [rng.choice(_book_words()) for _ in range(rng.randint(4, 30))]
+    words = [rng.choice(books.words()) for _ in range(rng.randint(4, 30))]
     line = rng.choice([" ", ", "]).join(words)
     return [f"<s>{line}{rng.choice([chr(10), '. ', ' = '])}{line}</s>"]
 
 
 # How many tokens of a hundred each part gives, and about how long its documents are.
 PARTS: dict[str, tuple[Callable[[Random], Document], float, int]] = {
-    "stories": (story, 33, 207),
-    "chat": (chat, 34, 75),
-    "questions": (question, 5, 65),
-    "functions": (code, 7, 66),
-    "infill": (infill, 13, 55),
-    "books": (book, 5, 216),
-    "repeats": (repeat, 3, 110),
+    "stories": (story, 24, 207),
+    "chat": (chat, 48, 60),
+    "questions": (question, 3, 55),
+    "functions": (code, 5, 66),
+    "infill": (infill, 16, 55),
+    "books": (book, 3, 216),
+    "repeats": (repeat, 1, 110),
 }
 
 
@@ -169,4 +141,4 @@ def tokenizer_texts(rng: Random, count: int = 12000) -> Iterator[str]:
     """Yield the texts that the tokenizer is trained on."""
     for document in (document for document, _ in zip(documents(rng), range(count), strict=False)):
         yield "".join(document)
-    yield from book_pieces()
+    yield from books.pieces()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nbinfer.local.text import TextModel
-from training import chats, corpus, heldout, judge
+from training import books, chats, corpus, heldout, judge
 from training.languages import ONLY_ENGLISH
 from training.words import NAMES
 
@@ -139,7 +139,7 @@ def fresh_documents(writer: Writer, count: int = 100) -> dict[str, list[list[int
     parts = {
         name: [maker(rng) for _ in range(count)] for name, (maker, _, _) in corpus.PARTS.items() if name != "books"
     }
-    held_out = [piece for number, piece in enumerate(corpus.book_pieces()) if number % corpus.HELD_OUT == 0]
+    held_out = [piece for number, piece in enumerate(books.pieces()) if number % books.HELD_OUT == 0]
     parts["books"] = [[f"<s>{piece}</s>"] for piece in held_out[:count]]
     made: Tokenizer = writer.model._vocabulary._tokenizer  # noqa: SLF001 - documents are made of pieces
     return {name: corpus.encode(made, documents) for name, documents in parts.items()}

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from training.model import Llama, Shape
+from training.model import Llama
 from training.tokenizer import EOS, EOT
 
 
@@ -37,18 +37,3 @@ def export(model: Llama, tokenizer_json: Path, folder: Path) -> int:
     (folder / "config.json").write_text(config + "\n", encoding="utf-8")
     shutil.copyfile(tokenizer_json, folder / "tokenizer.json")
     return sum((folder / name).stat().st_size for name in ("model.safetensors", "config.json", "tokenizer.json"))
-
-
-def load_exported(folder: Path) -> Llama:
-    """Rebuild a torch model from exported files, with the rounded weights."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    shape = Shape(**{name: config[name] for name in Shape.__dataclass_fields__})
-    stored = load_file(folder / "model.safetensors")
-    weights = {
-        name: value.float() * stored[f"{name}.scale"].float()[:, None] if value.dtype == torch.int8 else value.float()
-        for name, value in stored.items()
-        if not name.endswith(".scale")
-    }
-    model = Llama(shape)
-    model.load_state_dict(weights)
-    return model.eval()

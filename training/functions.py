@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import keyword
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
+
+from training import books
 
 # One block a family: names | arguments by role | return type | docstrings | what it does, for requests. Bodies follow, "--" between two.
 FAMILIES_TEXT = """
@@ -646,8 +649,9 @@ ROLES: dict[str, tuple[str, list[str], str]] = {
 }  # fmt: skip
 
 
-# Words that any list, number or text may be called, and parts that a function's own name may have: with many of them the
-# model learns to read names instead of expecting them. A name for evaluation is never in both.
+# Words that any list, number or text may be called, and parts that a function's own name may have. The words of the
+# books join them: only with thousands of names does the model learn to read them instead of expecting those it knows.
+# A name for evaluation is never in both.
 ARGUMENTS = """amount basket bill box bottle bucket cards cells cities clock coins column counter cups days distance doors drops entries
 figures files fruits games goal grades hours height_cm ids index_list inputs kilos labels length letters_in level limit line_text lines marks
 message metres minutes_left money names_in nodes notes objects pages pairs parts people phrase points prices pupils quantity query
@@ -688,9 +692,17 @@ class Words:
     after: list[str]
     usual: float
     """How often the names are those that everyone uses."""
+    others: list[str] = field(default_factory=list)
+    """Words of any kind, which take the place of the above in two of three cases."""
+
+    def pool(self, own: list[str], rng: Random) -> list[str]:
+        """Return where a name is taken from."""
+        return self.others if self.others and rng.random() < 0.67 else own
 
 
-TRAINED = Words(ARGUMENTS, RESULTS, BEFORE, AFTER, usual=0.6)
+HELD_OUT = {*HELD_OUT_ARGUMENTS, *HELD_OUT_BEFORE, *HELD_OUT_AFTER, *HELD_OUT_RESULTS}
+OTHERS = [word for word in books.words() if word not in HELD_OUT and not keyword.iskeyword(word)]
+TRAINED = Words(ARGUMENTS, RESULTS, BEFORE, AFTER, usual=0.35, others=OTHERS)
 UNSEEN = Words(HELD_OUT_ARGUMENTS, HELD_OUT_RESULTS, HELD_OUT_BEFORE, HELD_OUT_AFTER, usual=0.0)
 
 
@@ -741,7 +753,7 @@ FAMILIES = families(FAMILIES_TEXT)
 
 def _arguments(family: Family, words: Words, rng: Random) -> list[str]:
     if rng.random() >= words.usual:
-        return rng.sample(words.arguments, len(family.roles))
+        return rng.sample(words.pool(words.arguments, rng), len(family.roles))
     if family.roles[:2] == ["num", "num"]:
         runs = ["a b c", "x y z", "first second third", "value low high", "m n k", "left right other"]
         return rng.choice(runs).split()[: len(family.roles)]
@@ -755,7 +767,9 @@ def _name(family: Family, words: Words, rng: Random) -> str:
     name = rng.choice(family.names)
     if rng.random() < 0.5 + words.usual / 2:
         return name
-    return f"{rng.choice(words.before)}_{name}" if rng.random() < 0.5 else f"{name}_{rng.choice(words.after)}"
+    if rng.random() < 0.5:
+        return f"{rng.choice(words.pool(words.before, rng))}_{name}"
+    return f"{name}_{rng.choice(words.pool(words.after, rng))}"
 
 
 def _docstring(family: Family, text: str, arguments: list[str], rng: Random) -> str:
@@ -784,7 +798,8 @@ def function(rng: Random, family: Family | None = None, words: Words = TRAINED) 
     family = family or rng.choice(FAMILIES)
     arguments, name = _arguments(family, words, rng), _name(family, words, rng)
     slots = {str(number): argument for number, argument in enumerate(arguments, 1)} | {"name": name}
-    slots["v"] = rng.choice([word for word in words.results if word not in arguments])
+    results = words.others if words.others and rng.random() < 0.25 else words.results
+    slots["v"] = rng.choice([word for word in results if word not in arguments])
     slots["x"] = rng.choice([word for word in ["x", "item", "value", "element", "number"] if word not in arguments])
     slots["i"] = rng.choice([word for word in ["i", "index", "step"] if word not in arguments])
     slots["c"] = rng.choice([word for word in ["c", "char", "letter", "ch"] if word not in arguments])

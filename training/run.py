@@ -1,8 +1,9 @@
-"""Makes the corpus, trains, exports and evaluates: `python -m training.run`."""
+"""Makes the corpus, trains, exports, evaluates and writes the card: `python -m training.run`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from random import Random
 
@@ -10,10 +11,11 @@ import numpy as np
 import torch
 
 from training import corpus, tokenizer
+from training.card import card
 from training.evaluate import report
 from training.export import export
 from training.model import Llama, Shape
-from training.train import Plan, train
+from training.train import Done, Plan, train
 
 BUILD = Path(__file__).parent / "build"
 WEIGHTS = Path(__file__).parent.parent / "nbinfer" / "local" / "weights" / "text"
@@ -37,7 +39,7 @@ def prepare(tokens: int, seed: int) -> None:
 def main() -> None:
     """Run the steps that are asked for; all of them without arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("steps", nargs="*", help="of: prepare train export evaluate")
+    parser.add_argument("steps", nargs="*", help="of: prepare train export evaluate card")
     parser.add_argument("--tokens", type=int, default=Plan.tokens)
     parser.add_argument(
         "--minutes", type=float, help="stop after so many minutes, with the learning rate brought down in time"
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="train on from the last checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    steps = asked.steps or ["prepare", "train", "export", "evaluate"]
+    steps = asked.steps or ["prepare", "train", "export", "card"]
     torch.set_num_threads(asked.threads)
     if "prepare" in steps:
         prepare(asked.tokens, asked.seed)
@@ -57,6 +59,9 @@ def main() -> None:
         model = Llama(Shape())
         model.load_state_dict(torch.load(BUILD / "checkpoint.pt"))
         print(f"{export(model, BUILD / 'tokenizer.json', WEIGHTS):,} bytes")
+    if "card" in steps:
+        done = Done(**json.loads((BUILD / "training.json").read_text(encoding="utf-8")))
+        (WEIGHTS / "README.md").write_text(card(WEIGHTS, done), encoding="utf-8")
     if "evaluate" in steps:
         report(WEIGHTS)
 

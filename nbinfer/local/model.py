@@ -79,6 +79,9 @@ class Llama:
         *_, x = blocks
         return _product(self._normed(x[-1]), self._logits)
 
+    def close(self) -> None:
+        """Do nothing: the weights go with the last reference to them."""
+
     def _read(self, tokens: int | Sequence[int], cache: Cache) -> Floats:
         """Return the last layer's output: a vector for one token, a row each for several."""
         x: Floats = self._embedding[tokens] * self._scale[tokens]

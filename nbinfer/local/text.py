@@ -1,4 +1,4 @@
-"""Text generation by an embedded model: one call in, TGI's stream of chunks out.
+"""Text generation by a model that runs here: one call in, TGI's stream of chunks out.
 
 What is checked, where it stops and what is reported follow text-generation-inference 3.3, its router and its model
 side. Two things are better: a stop text is found wherever token borders fall, and logprobs are the model's own,
@@ -12,19 +12,39 @@ import statistics
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nbinfer.errors import ParameterError
-from nbinfer.local.model import Cache, Llama
+from nbinfer.local.model import Llama
 from nbinfer.local.sampling import Sampler, highest, log_softmax
-from nbinfer.local.vocabulary import Vocabulary
+from nbinfer.local.vocabulary import Vocabulary, chat_template, special_tokens
 from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, Limits, sampling
 from nbinfer.results import Chunk, Details, Sequence, Token
 
 UNSUPPORTED = ("grammar", "watermark", "adapter_id")
+
+
+class Engine(Protocol):
+    """What computes logits: the embedded Llama in numpy, or an ONNX file."""
+
+    context: int
+    """How many tokens prompt and answer may have together."""
+    vocabulary: int
+    """How many logits there are."""
+    ends: frozenset[int]
+    """The tokens that end an answer."""
+
+    def cache(self, capacity: int) -> Any:
+        """Return what one generation keeps, for so many tokens; setting its `length` back forgets the rest."""
+
+    def forward(self, tokens: int | list[int], cache: Any, *, every: bool = False) -> NDArray[np.float32]:
+        """Read one token or several; return the logits after the last, or with `every` a row of them for each."""
+
+    def close(self) -> None:
+        """Give back the memory of the weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +65,18 @@ class _Call:
 
 
 class TextModel:
-    """A language model from a folder of weights; threads may share it."""
+    """A language model from a folder of weights and tokenizer files; threads may share it.
 
-    def __init__(self, folder: Path, *, name: str) -> None:
+    `engine` runs the weights, if it is not an embedded model. `chat_template` is the Jinja text that makes a prompt of
+    messages, None where the folder has none; `special_tokens` are what a template may name, such as bos_token.
+    """
+
+    def __init__(self, folder: Path, *, name: str, engine: Engine | None = None) -> None:
         self.name = name
-        self._model = Llama(folder)
+        self._model: Engine = engine or Llama(folder)
         self._vocabulary = Vocabulary(folder / "tokenizer.json")
+        self.chat_template = chat_template(folder)
+        self.special_tokens = special_tokens(folder)
         self.limits = Limits(
             max_best_of=8,
             max_stop_sequences=16,
@@ -62,6 +88,10 @@ class TextModel:
     def count(self, text: str) -> int:
         """Return how many tokens a text is, with the begin token."""
         return len(self._encoded(text))
+
+    def close(self) -> None:
+        """Give back the memory of the weights; the model cannot be used any more."""
+        self._model.close()
 
     def generate(self, prompt: str, parameters: Mapping[str, Any]) -> Iterator[Chunk]:
         """Generate: a chunk for each token, the last one with the whole text and its details.
@@ -115,12 +145,12 @@ class TextModel:
         else:
             yield from _best([list(self._run(call, cache, logits, prefill=prefill)) for _ in range(best_of)])
 
-    def _run(self, call: _Call, cache: Cache, logits: NDArray[Any], *, prefill: list[Token]) -> Iterator[Chunk]:
+    def _run(self, call: _Call, cache: Any, logits: NDArray[Any], *, prefill: list[Token]) -> Iterator[Chunk]:
         """Generate from the end of the prompt until something says stop."""
         cache.length, seed, top = len(call.tokens), call.seed(), call.parameters.get("top_n_tokens") or 0
         sampler = Sampler(call.parameters, tokens=call.tokens, vocabulary=self._model.vocabulary, seed=seed)
         ending = _Ending(call.max_new_tokens, ends=self._model.ends, stop=call.parameters.get("stop", ()))
-        decoder = self._vocabulary.decoder()
+        decoder = self._vocabulary.decoder(first=False)
         details = Details(seed=seed, input_length=cache.length, prefill=prefill, top_tokens=[] if top else None)
         while True:
             chosen = sampler.choose(logits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbinfer.local import release
 from nbinfer.notebook.completion import complete
 from nbinfer.notebook.magics import InferMagics
 
@@ -20,7 +21,8 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take back everything that `load` did."""
+    """Take back everything that `load` did, and the memory of the models that ran here."""
+    release()
     manager = shell.magics_manager
     magics = manager.registry.pop(InferMagics.__name__, None)
     for kind, functions in InferMagics.magics.items():

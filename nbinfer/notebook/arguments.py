@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, TypedDict
 
 from nbinfer.errors import ParameterError, nearest
-from nbinfer.params import Call, Param, TextGeneration, names, read_object, table
-from nbinfer.results import FORMS
+from nbinfer.params import Call, Param, names, read_object, table
+from nbinfer.tasks import FORMS, TASKS
 
-TASKS: Mapping[str, str] = {"text-generation": "text-generation", "generate": "text-generation"}
+TASK_WORDS: Mapping[str, str] = {word: task.name for task in TASKS.values() for word in (task.name, *task.aliases)}
 """What may be written as the task of a cell, and the task it means."""
 
 
@@ -30,10 +30,11 @@ class Cell(TypedDict, total=False):
         str, Param(description="Variable that receives the result; `NAME <<` does the same.", aliases=("o",))
     ]
     format: Annotated[
-        str, Param(description="How to show the result.", default="markdown", choices=FORMS, aliases=("f",))
+        str, Param(description="How to show the result; markdown for a text.", choices=FORMS, aliases=("f",))
     ]
     tee: Annotated[str, Param(description="File that the text is written to as it arrives.")]
     template: Annotated[str, Param(description="Chat template to put the prompt into.")]
+    lines: Annotated[bool, Param(description="Take each line of the cell as a text of its own.")]
     raw: Annotated[bool, Param(description="Send the prompt as typed: fill in no `{{ names }}`.")]
     dry_run: Annotated[bool, Param(description="Show the rendered prompt and the request; send nothing.")]
     param: Annotated[list[str], Param(description="`name=value` of a parameter that nbinfer does not know.")]
@@ -49,9 +50,9 @@ def cell_rows() -> dict[str, Param]:
 @functools.cache
 def flags() -> Mapping[str, Param]:
     """Return every flag with the row it sets; a flag with `no_` in front sets False."""
-    rows = {**cell_rows(), **table(TextGeneration)}
+    of_tasks = (row for task in TASKS.values() for row in table(task.parameters).values())
     found = {}
-    for row in rows.values():
+    for row in (*cell_rows().values(), *of_tasks):
         for name in (row.name, *row.aliases):
             found[f"-{name}" if len(name) == 1 else "--" + name.replace("_", "-")] = row
     return found
@@ -96,9 +97,10 @@ def read(line: str, *, is_cell: bool) -> Line:
 
 def task_of(word: str) -> str:
     """Return the task that a word means."""
-    if word not in TASKS:
-        raise ParameterError(f"`{word}` is no task", hint=f"{nearest(word, TASKS)} The prompt goes below the line.")
-    return TASKS[word]
+    if word not in TASK_WORDS:
+        hint = f"{nearest(word, TASK_WORDS)} The prompt goes below the line."
+        raise ParameterError(f"`{word}` is no task", hint=hint)
+    return TASK_WORDS[word]
 
 
 class Words:
@@ -180,11 +182,18 @@ def _check(found: Line) -> None:
     out = found.options.get("out")
     if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
         raise ParameterError(f"`{out}` cannot be the name of a variable")
+    form, forms = found.options.get("format"), TASKS[found.task].result.forms
+    if form and form not in forms:
+        raise ParameterError(f"{found.task} has no --format {form}", hint=f"It has {', '.join(forms)}.")
     if "base_url" in found.options and "model" in found.options:
         raise ParameterError("-m and --base-url say the same thing: give one of them")
+    known = names(TASKS[found.task].parameters)
     for name, value in map(_named, found.options.pop("param", ())):
-        home = found.parameters if name in names(TextGeneration) else found.options.setdefault("extra", {})
+        home = found.parameters if name in known else found.options.setdefault("extra", {})
         home[name] = value
+    for name in found.parameters.keys() - known.keys():
+        owners = [task.name for task in TASKS.values() if name in names(task.parameters)]
+        raise ParameterError(f"{found.task} has no --{name.replace('_', '-')}", hint=f"It belongs to {owners[0]}.")
     found.options["headers"] = dict(map(_header, found.options.pop("header", ())))
 
 
@@ -220,10 +229,14 @@ def _help_lines() -> Iterator[str]:
     yield "%%infer [TASK] [-m MODEL] [-o NAME] [flags]     the cell below is the prompt"
     yield "%infer  [flags] PROMPT"
     yield ""
-    yield "{{ name }} in the prompt is filled in from your variables. The result is a TextResult: str(r), r.to_frame(),"
-    yield "r.tokens; it is also in `_` and `nbinfer.last`. Interrupting the cell keeps the text that has arrived."
-    yield f"Tasks: {', '.join(TASKS)}."
-    for title, rows in (("The cell", cell_rows()), ("Text generation", table(TextGeneration))):
+    yield "{{ name }} in the prompt is filled in from your variables. The result is data: str(r), r.to_frame(),"
+    yield "r.tokens; it is also in `_` and `nbinfer.last`. Interrupting the cell keeps what has arrived."
+    yield ""
+    yield "Tasks:"
+    for task in TASKS.values():
+        yield f"  {', '.join((task.name, *task.aliases)):<32}{task.description}"
+    groups = [(task.name.replace("-", " ").capitalize(), table(task.parameters)) for task in TASKS.values()]
+    for title, rows in (("The cell", cell_rows()), *((title, rows) for title, rows in groups if rows)):
         yield ""
         yield f"{title}:"
         for row in rows.values():

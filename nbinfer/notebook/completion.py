@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from IPython import get_ipython
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from nbinfer.notebook.arguments import TASKS, flags
+from nbinfer.notebook.arguments import TASK_WORDS, flags
 from nbinfer.templates import TEMPLATES
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def complete(context: CompletionContext) -> SimpleMatcherResult:
         return _matching(word, _values(previous), "value")
     if word.startswith("-"):
         return _matching(word, _flags(), "flag")
-    return _matching(word, TASKS, "task") if before.lstrip().startswith("%%") else _NOTHING
+    return _matching(word, TASK_WORDS, "task") if before.lstrip().startswith("%%") else _NOTHING
 
 
 def _matching(fragment: str, offered: Iterable[str], kind: str) -> SimpleMatcherResult:
@@ -69,7 +69,7 @@ def _values(flag: str) -> Iterable[str]:
         case "api_key_env":
             return sorted(name for name in os.environ if re.search(r"KEY|TOKEN", name))
         case "task":
-            return TASKS
+            return TASK_WORDS
     return [*map(str, row.choices), *(f"{value:g}" for value in row.usual)]
 
 

@@ -18,7 +18,7 @@ from nbinfer.markdown import code_block, finished, safe
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nbinfer.results import TextResult
+    from nbinfer.results import Result
 
 INTERVAL = 0.05
 """Seconds between updates: twenty a second."""
@@ -39,7 +39,7 @@ class Live(ABC):
         """Show some more text."""
 
     @abstractmethod
-    def end(self, result: TextResult | None, form: str) -> None:
+    def end(self, result: Result | None, form: str) -> None:
         """Leave the result, or nothing, as the one output."""
 
 
@@ -52,7 +52,7 @@ class Silent(Live):
     def add(self, text: str) -> None:
         """Show nothing."""
 
-    def end(self, result: TextResult | None, form: str) -> None:
+    def end(self, result: Result | None, form: str) -> None:
         """Show nothing."""
 
 
@@ -78,7 +78,7 @@ class Terminal(Live):
             self._written = True
             print(text, end="", flush=True)
 
-    def end(self, result: TextResult | None, form: str) -> None:
+    def end(self, result: Result | None, form: str) -> None:
         """End the line; print the result where it could not be streamed, and what the reader should notice."""
         self._erase()
         if self._written:
@@ -130,7 +130,7 @@ class Notebook(Live):
             self._show({"text/markdown": safe(self._open)})
         self._sent = len(self._open)
 
-    def end(self, result: TextResult | None, form: str) -> None:
+    def end(self, result: Result | None, form: str) -> None:
         """Put the whole in place of everything shown so far."""
         bundle = result.bundle(form) if result is not None else None
         if self._alone:
@@ -184,6 +184,6 @@ class Preview(dict[str, Any]):
 
         body = self.get("json", self)
         rest = msgspec.json.format(msgspec.json.encode(dict(self)), indent=2).decode()
-        prompt = str(body.get("inputs", ""))
+        prompt = str(body.get("inputs") or "\n".join(body.get("texts", ())))
         shown_as = f"**Prompt**\n\n{code_block(prompt, 'text')}\n\n**Request**\n\n{code_block(rest, 'json')}"
         return {"text/plain": f"{prompt}\n\n{rest}", "text/markdown": shown_as}

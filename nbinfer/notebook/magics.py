@@ -7,22 +7,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 import nbinfer
 from nbinfer.errors import InferError, ParameterError, without_secrets
 from nbinfer.notebook.arguments import Line, help_text, read
 from nbinfer.notebook.display import Live, Preview, live, shown
-from nbinfer.params import TextGeneration, table
+from nbinfer.params import table
+from nbinfer.results import Progress
+from nbinfer.tasks import TASKS
 from nbinfer.templates import interpolate, wrapped
 
 if TYPE_CHECKING:
+    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from nbinfer.client import InferenceClient
     from nbinfer.drivers import ResultStream
     from nbinfer.flows import Wait
-    from nbinfer.results import TextResult
+    from nbinfer.results import Result
 
 T = TypeVar("T")
 
@@ -33,9 +36,8 @@ LOCAL_SAMPLING = {"temperature": 0.7, "top_k": 50, "top_p": 0.95}
 class StoppedError(KeyboardInterrupt):
     """The reader interrupted the cell; what had arrived is kept."""
 
-    def __init__(self, result: TextResult, name: str) -> None:
-        tokens = result.usage.output_tokens or 0
-        super().__init__(f"stopped after {tokens} token{'s' * (tokens != 1)}; the text so far is in `{name}`")
+    def __init__(self, result: Result, name: str) -> None:
+        super().__init__(f"stopped after {result.amount or '0 tokens'}; what arrived is in `{name}`")
 
     def _render_traceback_(self) -> list[str]:
         return [f"KeyboardInterrupt: {self}"]
@@ -73,14 +75,27 @@ class InferMagics(Magics):
             print(help_text())
             return None
         prompt = self._prompt(arguments, arguments.prompt if cell is None else cell.removesuffix("\n"))
+        inputs = _lines(prompt) if TASKS[arguments.task].by_line or arguments.options.get("lines") else prompt
         client, parameters = self.client, self._parameters(arguments)
         if arguments.options.get("dry_run"):
-            preview = self._keep(arguments, Preview(client.preview(arguments.task, prompt, **parameters)))
+            preview = self._keep(arguments, Preview(client.preview(arguments.task, inputs, **parameters)))
             if arguments.silent:
                 shown(preview, self.shell)
             return preview
-        stream = client.stream(arguments.task, prompt, **parameters)
+        stream = client.stream(arguments.task, inputs, **parameters)
         return self._shown(arguments, stream, model=parameters["model"] or "local", alone=self._alone(cell))
+
+    @line_magic
+    def infer_models(self, line: str) -> pd.DataFrame:
+        """List the models that run on this machine, as a DataFrame; `%infer_models get org/name` fetches one."""
+        from nbinfer.catalogue import fetch, models
+
+        words = line.split()
+        if words and (words[0] != "get" or len(words) != 2):
+            raise ParameterError(f"%infer_models {line}: it takes nothing, or `get` and the name of a model")
+        if words:
+            print(f"ready: -m {fetch(words[1])}")
+        return models()
 
     def _prompt(self, arguments: Line, text: str) -> str:
         if not text.strip():
@@ -97,10 +112,11 @@ class InferMagics(Magics):
 
         options = arguments.options
         model = options.get("base_url") or options.get("model")
-        service, _ = locate(model or "local", bare_ids=False)
+        service, _ = locate(model or "local", task=arguments.task, bare_ids=False)
         given = arguments.parameters
-        samples = {name for name, row in table(TextGeneration).items() if row.samples} | {"do_sample"}
-        usual = LOCAL_SAMPLING if service.name == "local" and not samples & given.keys() else {}
+        samples = {name for name, row in table(TASKS[arguments.task].parameters).items() if row.samples}
+        silent = service.name == "local" and samples and not {*samples, "do_sample"} & given.keys()
+        usual = LOCAL_SAMPLING if silent else {}
         call: dict[str, Any] = {
             name: options[name] for name in ("timeout", "retries", "headers", "extra") if name in options
         }
@@ -110,15 +126,17 @@ class InferMagics(Magics):
             call["api_key"] = key_of({"env": name})
         return {"model": model, **usual, **given, **call}
 
-    def _shown(self, arguments: Line, stream: ResultStream, *, model: str, alone: bool) -> TextResult:
+    def _shown(self, arguments: Line, stream: ResultStream[Result], *, model: str, alone: bool) -> Result:
         """Show the answer while it arrives, and keep it whatever happens."""
-        form = arguments.options.get("format", "markdown")
+        form = arguments.options.get("format") or next(iter(TASKS[arguments.task].result.forms))
         display = live(self.shell, form, alone=alone, silent=arguments.silent)
         stream.waiting = lambda wait: display.status(_waiting(wait))
         display.status(f"{without_secrets(model)} …")
         try:
             with _tee(arguments.options.get("tee")) as tee:
                 for chunk in stream:
+                    if isinstance(chunk, Progress) and chunk.done < chunk.total:
+                        display.status(f"{without_secrets(model)} · {chunk.done:,} of {chunk.total:,}")
                     if chunk.text:
                         display.add(chunk.text)
                         tee(chunk.text)
@@ -131,7 +149,7 @@ class InferMagics(Magics):
         except InferError as error:
             self._keep_partial(arguments, display, error.partial)
             if error.partial is not None:
-                error.hint = f"{error.hint}\nThe text is in `{arguments.options.get('out', '_')}`.".strip()
+                error.hint = f"{error.hint}\nWhat arrived is in `{arguments.options.get('out', '_')}`.".strip()
             raise
         shown(result, self.shell)
         return result
@@ -144,8 +162,8 @@ class InferMagics(Magics):
             nbinfer.last = result  # type: ignore[assignment]
         return result
 
-    def _keep_partial(self, arguments: Line, display: Live, result: TextResult | None) -> None:
-        display.end(result, "markdown")
+    def _keep_partial(self, arguments: Line, display: Live, result: Result | None) -> None:
+        display.end(result, "")
         if result is not None:
             self.shell.displayhook.update_user_ns(self._keep(arguments, result))  # type: ignore[no-untyped-call]
 
@@ -157,6 +175,10 @@ class InferMagics(Magics):
 
 
 InferMagics.infer.__doc__ = help_text()
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _waiting(wait: Wait) -> str:

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from nbinfer.errors import ModelNotFoundError, ParameterError, nearest
-from nbinfer.local import models
+from nbinfer.local import MODELS, usual
 from nbinfer.services.base import Call, Service
 from nbinfer.services.hugging_face import HuggingFace, home
 from nbinfer.services.local import Local
 
 SERVICES: dict[str, Service] = {service.name: service for service in (HuggingFace(), Local())}
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_HUB_ID_WITH_OWNER = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_VARIANT = re.compile(r":\w+$")
+_HUB_ID = re.compile(rf"[A-Za-z0-9][\w.-]*|{_HUB_ID_WITH_OWNER.pattern}")
 
 
 def known_models() -> tuple[str, ...]:
     """Return the models that are at hand without a network."""
-    return ("local", *(f"local/{name}" for name in models()))
+    return ("local", *(f"local/{name}" for name in MODELS))
 
 
-def locate(model: str, *, bare_ids: bool = True) -> tuple[Service, str]:
+def locate(model: str, *, task: str = "text-generation", bare_ids: bool = True) -> tuple[Service, str]:
     """Return the service that answers for a model's name, and the name it uses there.
 
-    A URL and a hub id (`org/name`, with `bare_ids` also `name`) belong to Hugging Face, `local` and `local/<name>`
-    to the embedded models. Raises ModelNotFoundError that names the nearest known ones.
+    A URL and a hub id (`org/name`, with `bare_ids` also `name`) belong to Hugging Face. `local` is the embedded model
+    for the task, `local/<name>` one of them by name, `local/<hub id>` and `local/<folder>` an ONNX model that runs
+    here, `:q4` and the like behind them one of its graphs. Raises ModelNotFoundError that names the nearest known ones.
     """
     if model.startswith(("http://", "https://")):
         return SERVICES["hugging_face"], _address(model)
     first, _, name = model.partition("/")
     if first == "local":
-        name = name or models()[0]
-        if name in models():
+        name = name or usual(task) or ""
+        place = _VARIANT.sub("", name)
+        if name in MODELS or _HUB_ID_WITH_OWNER.fullmatch(place) or Path(place).expanduser().is_dir():
             return SERVICES["local"], f"local/{name}"
     elif _HUB_ID.fullmatch(model) and ("/" in model or bare_ids):
         return SERVICES["hugging_face"], model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,14 +12,16 @@ from nbinfer.flows import DEFAULT_TIMEOUT, Flow, Timeout
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call, checked: the task, its inputs, the options given (canonical names, no defaults), and how to send it.
+    """One call, checked: the task, its input, the options given (canonical names, no defaults), and how to send it.
 
-    `extra` holds parameters that only the service knows. `stream` None streams where the options allow it;
-    `details` False asks for the bare text.
+    `inputs` is the prompt of a task that takes one, `texts` are the texts of a task that takes several. `extra` holds
+    parameters that only the service knows. `stream` None streams where the options allow it; `details` False asks for
+    the bare text.
     """
 
     task: str
-    inputs: str
+    inputs: str = ""
+    texts: tuple[str, ...] = ()
     model: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -36,11 +38,11 @@ class Service(ABC):
 
     name: ClassVar[str]
     label: ClassVar[str]
-    tasks: ClassVar[Mapping[str, type]]
-    """Task → its parameter group."""
+    tasks: ClassVar[Collection[str]]
+    """Names of the tasks in `nbinfer.tasks` that it offers."""
 
     @abstractmethod
-    def flow(self, call: Call) -> Flow:
+    def flow(self, call: Call) -> Flow[Any]:
         """Return the flow that performs a call."""
 
     @abstractmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from nbinfer import sse
 from nbinfer.answers import TextAnswer
 from nbinfer.errors import BadAnswerError, ParameterError, api_error, clip, redact, without_secrets
 from nbinfer.flows import Flow, Produce, Read, Relay, Request, Response, Steps, answered, opened
-from nbinfer.params import TextGeneration, native, streaming_problems
+from nbinfer.params import native, streaming_problems
 from nbinfer.results import Chunk, Usage
 from nbinfer.services.base import Call, Service
 
@@ -47,9 +47,9 @@ class HuggingFace(Service):
 
     name = "hugging_face"
     label = "Hugging Face and TGI servers"
-    tasks: ClassVar[Mapping[str, type]] = {"text-generation": TextGeneration}
+    tasks: ClassVar[Collection[str]] = ("text-generation",)
 
-    def flow(self, call: Call) -> Flow:
+    def flow(self, call: Call) -> Flow[Any]:
         """Return the flow of a text generation."""
         parameters, notices = _parameters(call)
         request = _request(call, parameters)

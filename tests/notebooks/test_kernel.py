@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import nbinfer.local
+
 if TYPE_CHECKING:
     from notebooks.conftest import Kernel
     from protocol.tgi import Server
@@ -113,14 +115,51 @@ def test_a_broken_stream_keeps_its_text(kernel: Kernel, tgi: Server) -> None:
     ran = kernel.run(f"%%infer -m {tgi.url} -o story\nHello")
     assert 1 <= len(ran.error) <= 4
     assert ran.error[0].startswith("StreamInterruptedError")
-    assert ran.error[-1] == "The text is in `story`."
+    assert ran.error[-1] == "What arrived is in `story`."
     assert ran.outputs()[0]["data"]["text/plain"] == "Half a story"
     assert kernel.run("print(story, story.finish_reason)").stdout == "Half a story error\n"
+
+
+LINES = "The cat sleeps.\n\nA kitten naps.\nRates rose again."
+
+
+@pytest.mark.parametrize(
+    ("cell", "html", "frame"),
+    [
+        (f"%%infer embed --lines -o r\n{LINES}", "rgba(", "(3, 256)"),
+        (f"%%infer sparse --lines -o r\n{LINES}", "cat <small>", "(3, 3)"),
+        (f"%%infer rerank --query 'Where is my cat?' -o r\n{LINES}", "width: ", "(3, 3)"),
+        ("%%infer embed -o r\nOne text\nof two lines", "dataframe", "(1, 256)"),
+        ("%infer --task embed -o r One text", "dataframe", "(1, 256)"),
+    ],
+)
+def test_tasks_that_give_numbers(kernel: Kernel, cell: str, html: str, frame: str) -> None:
+    """Embeddings, terms and rankings are shown as one small picture with a footer, and are data."""
+    ran = kernel.run(cell)
+    assert not ran.error
+    (output,) = ran.outputs()
+    assert html in output["data"]["text/html"]
+    assert "local/" in output["metadata"]["nbinfer"]["model"]
+    terms = "print((r.to_frame().text.nunique(), len(r.to_frame().columns)))" if " sparse " in cell else ""
+    assert kernel.run(terms or "print(r.to_frame().shape)").stdout == f"{frame}\n"
+
+
+def test_models_are_listed_in_a_cell(kernel: Kernel) -> None:
+    """`%infer_models` is a DataFrame of what runs here."""
+    ran = kernel.run("%infer_models")
+    assert "local/rerank" in ran.outputs()[0]["data"]["text/html"]
+    assert kernel.run("print(type(_).__name__)").stdout == "DataFrame\n"
+    assert "it takes nothing, or `get`" in kernel.run("%infer_models all").error[0]
 
 
 @pytest.mark.parametrize(
     ("cell", "says"),
     [
+        ("%%infer rerank\na\nb", "`query` is missing"),
+        ("%%infer embed --temperature 1\nHello", "text-embedding has no --temperature"),
+        ("%%infer --query x\nHello", "text-generation has no --query"),
+        ("%%infer embed -f markdown\nHello", "text-embedding has no --format markdown"),
+        ("%%infer embed -m local/text\nHello", "local/text is for text-generation"),
         ("%%infer --temprature 1\nHello", "Did you mean --temperature"),
         ("%%infer --temperature -1\nHello", "must be strictly positive"),
         ("%%infer --top-p 1\nHello", "must be > 0.0 and < 1.0"),
@@ -196,7 +235,7 @@ def test_tab_completes_flags_models_values_and_variables(kernel: Kernel) -> None
     kernel.run("temperament = 1; hero = 'Tom'")
     assert sorted(kernel.complete("%%infer --te")) == ["--tee", "--temperature", "--template"]
     assert kernel.complete("%%infer --tempe\nprompt", 15) == ["--temperature"]
-    assert kernel.complete("%%infer -m ") == ["local", "local/text"]
+    assert kernel.complete("%%infer -m ") == ["local", *(f"local/{name}" for name in nbinfer.local.MODELS)]
     assert "markdown" in kernel.complete("%%infer -f ma")
     assert kernel.complete("%%infer --template ll") == ["llama2-chat"]
     assert "hero" in kernel.complete("%%infer\nA story about {{ he")

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, assert_type
 
+import numpy as np
 import pandas as pd
 from huggingface_hub import TextGenerationOutput
+from numpy.typing import NDArray
 
 import nbinfer
 from nbinfer import AsyncInferenceClient, InferenceClient, TextResult, errors, sse, templates
 from nbinfer.drivers import AsyncResultStream, ResultStream
 from nbinfer.flows import Timeout
-from nbinfer.results import Chunk, Timings, Token, Usage
+from nbinfer.results import Chunk, Result, Timings, Token, Usage
+from nbinfer.vectors import Ranked
 
 client = InferenceClient("org/name", token="hf_x", timeout=10, headers={"x-use-cache": "0"})
 asking = AsyncInferenceClient(base_url="http://127.0.0.1:8080", api_key={"env": "MY_KEY"}, timeout=Timeout(idle=5))
@@ -23,7 +26,7 @@ assert_type(client.text_generation("a", details=True), TextGenerationOutput)
 assert_type(client.text_generation("a", stream=True), Iterator[str])
 assert_type(client.text_generation("a", stream=True, details=True), Iterator[Chunk])
 assert_type(client.run("text-generation", "a"), TextResult)
-assert_type(client.stream("text-generation", "a"), ResultStream)
+assert_type(client.stream("text-generation", "a"), ResultStream[TextResult])
 assert_type(client.preview("text-generation", "a"), dict[str, Any])
 
 # Every parameter, by its own type.
@@ -56,6 +59,16 @@ client.text_generation(
     extra={"min_p": 0.1},
 )
 
+# Other tasks take several texts.
+assert_type(client.feature_extraction(["a", "b"], normalize=False), NDArray[np.float32])
+assert_type(client.sentence_similarity("a", ["b"]), list[float])
+assert_type(client.sparse_embedding("a"), list[dict[str, float]])
+assert_type(client.rerank("a", ["b"], top_n=1, return_documents=False), list[Ranked])
+assert_type(client.run("text-embedding", ["a"]), Result)
+client.feature_extraction(7)  # type: ignore[arg-type]
+client.rerank("a", ["b"], top_n="1")  # type: ignore[arg-type]
+client.rerank("a")  # type: ignore[call-arg]
+
 # Misspelt and mistyped arguments are found before anything runs.
 client.text_generation("a", temprature=0.5)  # type: ignore[call-overload]
 client.text_generation("a", temperature="hot")  # type: ignore[call-overload]
@@ -67,8 +80,7 @@ client.text_generation("a", stream="yes")  # type: ignore[call-overload]
 client.text_generation(7)  # type: ignore[call-overload]
 client.text_generation()  # type: ignore[call-overload]
 client.text_generation("a", "b")  # type: ignore[call-overload]
-client.run("text-generation")  # type: ignore[call-arg]
-client.run("text-generation", ["a"])  # type: ignore[arg-type]
+client.run("text-generation")  # type: ignore[call-overload]
 InferenceClient(modle="org/name")  # type: ignore[call-arg]
 InferenceClient(7)  # type: ignore[arg-type]
 InferenceClient(token=7)  # type: ignore[arg-type]
@@ -80,7 +92,7 @@ nbinfer.InferenceCleint  # type: ignore[attr-defined]  # noqa: B018
 def reading() -> TextResult:
     """Read a stream step by step."""
     with client.stream("text-generation", "a", temperature=0.5) as steps:
-        assert_type(steps, ResultStream)
+        assert_type(steps, ResultStream[TextResult])
         for chunk in steps:
             assert_type(chunk, Chunk)
             assert_type(chunk.text, str)
@@ -97,8 +109,9 @@ async def awaiting() -> None:
     assert_type(await asking.text_generation("a", stream=True), AsyncIterator[str])
     assert_type(await asking.text_generation("a", stream=True, details=True), AsyncIterator[Chunk])
     assert_type(await asking.run("text-generation", "a"), TextResult)
+    assert_type(await asking.rerank("a", ["b"]), list[Ranked])
     async with asking.stream("text-generation", "a") as steps:
-        assert_type(steps, AsyncResultStream)
+        assert_type(steps, AsyncResultStream[TextResult])
         async for chunk in steps:
             assert_type(chunk, Chunk)
         await steps.close()

@@ -161,7 +161,8 @@ def test_every_service_previews_every_task(name: str) -> None:
 
     model = {"local": "local/text"}.get(name, "http://127.0.0.1:1")
     for task in SERVICES[name].tasks:
-        shown = json.dumps(SERVICES[name].preview(Call(task=task, inputs="Why?", model=model, parameters={"top_k": 5})))
+        call = Call(task=task, inputs="Why?", texts=("Why?",), model=model, parameters={"top_k": 5})
+        shown = json.dumps(SERVICES[name].preview(call))
         assert "Why?" in shown
         assert '"top_k": 5' in shown
 

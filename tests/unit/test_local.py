@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import weakref
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE
 
 import nbinfer.local
-from nbinfer.errors import ModelNotFoundError, ParameterError
+from nbinfer.errors import ModelNotFoundError, ParameterError, UnsupportedTaskError
 from nbinfer.local import sampling
 from nbinfer.local.model import BLOCK, Llama
 from nbinfer.local.sampling import Sampler
@@ -261,7 +262,7 @@ def test_logits_stay_finite_when_activations_are_large(folder, tmp_path, sequenc
 @shipped
 def test_the_forward_pass_stays_in_its_thread():
     """No BLAS thread works for a prompt or a token: where cores are shared, waiting for them takes seconds."""
-    llama = nbinfer.local.load()._model
+    llama = nbinfer.local.load("text", "text-generation")._model
     cache = llama.cache(llama.context)
     whole, own = time.process_time(), time.thread_time()
     llama.forward(list(range(300)), cache)
@@ -784,9 +785,16 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 def test_an_unknown_model_is_named():
     """A name that is not embedded is refused with those that are."""
     with pytest.raises(ModelNotFoundError) as refused:
-        nbinfer.local.load("texd")
+        nbinfer.local.load("texd", "text-generation")
     assert "text" in refused.value.hint
-    assert nbinfer.local.models() == ("text",)
+
+
+def test_a_model_of_another_task_is_refused():
+    """An embedded model asked for what it does not do names what it does, and which one does the other."""
+    with pytest.raises(UnsupportedTaskError) as refused:
+        nbinfer.local.load("embed", "text-generation")
+    assert "local/embed is for text-embedding" in str(refused.value)
+    assert "local/text" in refused.value.hint
 
 
 # The weights in the wheel
@@ -808,7 +816,8 @@ def perplexity(folder):
 def test_the_model_is_loaded_once_for_all_threads():
     """Threads that ask for the model at the same time get the same one."""
     found = []
-    threads = [threading.Thread(target=lambda: found.append(nbinfer.local.load())) for _ in range(4)]
+    load = partial(nbinfer.local.load, "text", "text-generation")
+    threads = [threading.Thread(target=lambda: found.append(load())) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -833,7 +842,7 @@ def test_the_text_comes_from_the_weights(tmp_path):
 @shipped
 def test_the_shipped_forward_pass_agrees_with_the_reference():
     """The weights in the wheel, with their own sizes, give the logits of the independent computation."""
-    vocabulary, llama = Vocabulary(SHIPPED / "tokenizer.json"), nbinfer.local.load()._model
+    vocabulary, llama = Vocabulary(SHIPPED / "tokenizer.json"), nbinfer.local.load("text", "text-generation")._model
     tokens = vocabulary.encode(STORY)[:20]
     logits = llama.forward(tokens, llama.cache(len(tokens)), every=True)
     np.testing.assert_allclose(logits, reference(SHIPPED, tokens), atol=1e-3)
@@ -842,7 +851,7 @@ def test_the_shipped_forward_pass_agrees_with_the_reference():
 @shipped
 def test_the_shipped_model_tells_a_story():
     """The model in the wheel continues a story's beginning with words, the same ones for the same seed."""
-    model = nbinfer.local.load()
+    model = nbinfer.local.load("text", "text-generation")
     options = {"temperature": 0.7, "top_k": 50, "top_p": 0.95, "seed": 42, "max_new_tokens": 60}
     first, again = (list(model.generate("Once upon a time", options))[-1] for _ in range(2))
     assert first.generated_text == again.generated_text

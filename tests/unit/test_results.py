@@ -7,9 +7,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from nbinfer.errors import BadAnswerError
-from nbinfer.results import FINISH_REASONS, FORMS, TextResult, Timings, Token, Usage, normalised
+from nbinfer.results import FINISH_REASONS, TextResult, Timings, Token, Usage, normalised
 
 TAG = "<img src=x onerror=alert(1)>"
+FORMS = tuple(TextResult.forms)
 RESULT = TextResult(
     "A *short* answer.",
     model="org/name",
@@ -52,7 +53,7 @@ def test_a_result_says_briefly_what_it_is() -> None:
         (TextResult("x", model="m", finish_reason="stop"), "m"),
         (TextResult("x", finish_reason="interrupted"), "interrupted"),
         (TextResult("x", finish_reason="error", notices=("a", "b")), "broke off · a · b"),
-        (TextResult("x", usage=Usage(3, None), timings=Timings(None, 0.0)), "0.0 s"),
+        (TextResult("x", usage=Usage(3, None), timings=Timings(None, 0.004)), "4 ms"),
     ],
 )
 def test_the_footer_tells_what_is_known(result: TextResult, footer: str) -> None:

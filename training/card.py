@@ -1,0 +1,171 @@
+"""Writes the model card of the text model, with figures and samples of exported weights."""
+
+# ruff: noqa: E501 - a paragraph is a line
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import chats, evaluate
+from training.languages import ONLY_ENGLISH
+from training.train import Done
+
+CARD = """\
+# nbinfer's embedded text model
+
+A tiny language model that ships with nbinfer and runs on numpy alone, so that the first cell works with no key, no network and no set-up. It tells simple children's stories, answers questions about Python, notebooks and nbinfer, does small tasks on what stands in the prompt, and writes and completes small Python functions.
+
+| | |
+|---|---|
+| architecture | Llama: {hidden_size} wide, {num_hidden_layers} layers, {num_attention_heads} heads with {num_key_value_heads} key and value heads, SwiGLU {intermediate_size}, RoPE, RMSNorm, tied embeddings |
+| parameters | {parameters:,} |
+| context | {max_position_embeddings} tokens |
+| tokenizer | byte-level BPE of {vocab_size:,} tokens, GPT-2's pre-tokenizer, digits one by one |
+| files | `model.safetensors` (int8, one float16 scale a row: value = int8 × scale), `config.json` (transformers' LlamaConfig keys), `tokenizer.json`; {megabytes:.1f} MB together |
+| prompts | plain text; Llama 2 chat `[INST] … [/INST]`, with or without `<<SYS>>`; Code Llama infill `<PRE> … <SUF>… <MID>`, both orders |
+| end tokens | `</s>`, and `<EOT>` after an infill |
+| licence | Apache-2.0 |
+| made by | the scripts in `training/` of nbinfer's repository |
+
+## What it cannot do
+
+LIMITS_HERE
+
+Never rely on what it says. It is there to show and to test how nbinfer works without a key and without a network, not to replace a large model.
+
+## Training data
+
+All text was made or chosen for this project. Of a hundred tokens:
+
+* 24 are children's stories from our own generator: 28 plots, about 600 nouns, names and places;
+* 48 chat from our own generator: Python, notebooks, nbinfer's magics and flags, each asked in many ways; tasks whose answer is in the prompt; system texts; several turns. An eighth are questions outside all that, answered "I do not know that", and some are texts in other languages, answered "{only_english}";
+* 3 bare questions with answers, and openings such as "My name is …";
+* 5 small Python functions of 105 families, with names from large pools, and 16 the same functions with a hole to fill;
+* 3 children's prose in the public domain: *Alice's Adventures in Wonderland* (Carroll), *Fairy Tales* (Andersen), *English Fairy Tales* (Jacobs), *Grimms' Fairy Tales* (tr. Taylor and Edwardes), *Just So Stories* and *The Jungle Book* (Kipling), *Old Mother West Wind* (Burgess), *Pinocchio* (Collodi, tr. Della Chiesa), *The Blue Fairy Book* and *The Violet Fairy Book* (Lang), *The Secret Garden* (Burnett), *The Wonderful Wizard of Oz* (Baum), *The Princess and the Goblin* (MacDonald), *Five Children and It* (Nesbit), *Black Beauty* (Sewell);
+* 1 lists of words written twice.
+
+## Training
+
+{steps:,} steps, {tokens_seen:.1f} million tokens, {minutes:.0f} minutes on a CPU; last mean loss {loss:.2f}. `training/README.md` tells how, and why the weights start with the circuit that copies.
+
+## Figures
+
+On sets that were frozen before training, with their hashes, in `training/heldout/`; the likeliest token each time. Chat answers count only when they are right to the letter. Functions have names for arguments, results and themselves that training never used; "pass" means that the completed function gives the same as the true one for four lists of arguments.
+
+{figures}
+
+Perplexity of a token, on fresh documents of the same generators, which share plots, families and fixed answers with training, and on held-out pieces of the books:
+
+{perplexities}
+
+## The prompts of the Hugging Face post
+
+{post}
+
+## Twenty stories
+
+The first answer for each prompt at seed 0 (temperature 0.7, top_k 50, top_p 0.95), none left out. What the script found wrong is named.
+
+{stories}
+
+## Twenty held-out questions
+
+The first eight that ask for a fact, the first eight tasks, the first four that it cannot know.
+
+{questions}
+
+## Ten held-out holes
+
+The first ten, and the first five of families that were never trained.
+
+{holes}
+"""
+
+
+def card(weights: Path, done: Done) -> str:
+    """Return the card of exported weights, after what has been trained."""
+    writer = evaluate.Writer(weights)
+    config = json.loads((weights / "config.json").read_text(encoding="utf-8"))
+    files = [weights / name for name in ("model.safetensors", "config.json", "tokenizer.json")]
+    asked = {name: list(evaluate.chat(writer, name, chats.DO_NOT_KNOW)) for name in ("chat_known", "chat_tasks", "chat_unknown")}  # fmt: skip
+    filled = {name: list(evaluate.infill(writer, name)) for name in ("infill", "infill_untrained")}
+    told = list(evaluate.stories(writer, range(3)))
+    return CARD.format(
+        **config,
+        parameters=_parameters(config),
+        megabytes=sum(file.stat().st_size for file in files) / 1e6,
+        only_english=ONLY_ENGLISH,
+        steps=done.steps,
+        tokens_seen=done.tokens / 1e6,
+        minutes=done.minutes,
+        loss=done.loss,
+        figures=_figures(writer, asked, filled, told),
+        perplexities=_table(
+            ("part", "perplexity"),
+            (
+                (name, f"{evaluate.perplexity(writer, some):.2f}")
+                for name, some in evaluate.fresh_documents(writer).items()
+            ),
+        ),
+        post="\n\n".join(_sample(prompt, writer.write(prompt, **how)) for prompt, how in evaluate.POST_PROMPTS.items()),
+        stories="\n\n".join(
+            _sample(prompt, text, "; ".join(flaws)) for prompt, text, flaws in told[: len(evaluate.STORY_PROMPTS)]
+        ),
+        questions="\n\n".join(
+            _sample(row["ask"], said, "" if right else "wrong")
+            for name, count in (("chat_known", 8), ("chat_tasks", 8), ("chat_unknown", 4))
+            for row, said, right in asked[name][:count]
+        ),
+        holes="\n\n".join(_hole(hole) for hole in (*filled["infill"][:10], *filled["infill_untrained"][:5])),
+    )
+
+
+def _parameters(config: dict[str, Any]) -> int:
+    width, inner, heads = config["hidden_size"], config["intermediate_size"], config["num_attention_heads"]
+    keys = width * config["num_key_value_heads"] // heads
+    layer = 2 * width * width + 2 * width * keys + 3 * width * inner + 2 * width
+    return config["vocab_size"] * width + config["num_hidden_layers"] * layer + width
+
+
+def _figures(
+    writer: evaluate.Writer, asked: dict[str, Any], filled: dict[str, list[evaluate.Filled]], told: list[Any]
+) -> str:
+    share = {name: sum(right for *_, right in rows) for name, rows in asked.items()}
+    foreign = sum(writer.answer(text) == ONLY_ENGLISH for text in evaluate.FOREIGN)
+    rows = [
+        ("100 in-scope questions: right", f"{share['chat_known'] + share['chat_tasks']} of 100"),
+        ("&nbsp; of them facts, asked in untrained words", f"{share['chat_known']} of 60"),
+        ("&nbsp; of them tasks on what is in the prompt", f"{share['chat_tasks']} of 40"),
+        ('100 out-of-scope questions: "I do not know that"', f"{share['chat_unknown']} of 100"),
+        ("texts in other languages: the honest sentence", f"{foreign} of {len(evaluate.FOREIGN)}"),
+    ]
+    for name, what in (
+        ("infill", "functions of trained families"),
+        ("infill_untrained", "functions of untrained families"),
+    ):
+        holes = filled[name]
+        counted = f"{sum(hole.parses for hole in holes)} parse, {sum(hole.passes for hole in holes)} pass"
+        rows.append((f"{len(holes)} {what} with a hole", counted))
+    sound = np.mean([not flaws for *_, flaws in told])
+    rows.append((f"{len(told)} stories as a cell samples them: no flaw that a script finds", f"{sound:.0%}"))
+    return _table(("what", "result"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _sample(prompt: str, text: str, note: str = "") -> str:
+    return f"Prompt:\n\n````text\n{prompt}\n````\n\nAnswer{f' ({note})' if note else ''}:\n\n````text\n{text.strip()}\n````"
+
+
+def _hole(hole: evaluate.Filled) -> str:
+    verdict = "passes" if hole.passes else "parses, does something else" if hole.parses else "does not parse"
+    row = hole.row
+    return f"{row['family']}: {verdict}\n\n````python\n{row['prefix']}⟪{hole.middle}⟫{row['suffix'].rstrip()}\n````"

@@ -1,0 +1,1 @@
+"""The retrieval pairs, and what is measured on them."""
