@@ -604,7 +604,7 @@ def with_system(rng: Random) -> tuple[str, list[Turn]]:
 def single(rng: Random) -> Turn:
     """Ask one thing of any kind."""
     makers = [fact, task, code_request, unknown, not_english, story_request, poem_request]
-    return rng.choices(makers, [38, 36, 8, 12, 2, 3, 1])[0](rng)
+    return rng.choices(makers, [45, 36, 5, 13, 1, 2, 1])[0](rng)
 
 
 def _name_memory(rng: Random) -> list[Turn]:

@@ -80,12 +80,12 @@ def repeat(rng: Random) -> Document:
 
 # How many tokens of a hundred each part gives, and about how long its documents are.
 PARTS: dict[str, tuple[Callable[[Random], Document], float, int]] = {
-    "stories": (story, 24, 207),
-    "chat": (chat, 48, 60),
+    "stories": (story, 18, 207),
+    "chat": (chat, 58, 58),
     "questions": (question, 3, 55),
-    "functions": (code, 5, 66),
-    "infill": (infill, 16, 55),
-    "books": (book, 3, 216),
+    "functions": (code, 4, 66),
+    "infill": (infill, 14, 55),
+    "books": (book, 2, 216),
     "repeats": (repeat, 1, 110),
 }
 

@@ -41,7 +41,7 @@ MODELS: Mapping[str, Embedded] = {
 }
 """Name → embedded model; the first of a task is what `local` means for it."""
 
-_loaded: dict[str, Any] = {}
+_loaded: dict[tuple[str, str], Any] = {}
 _loading = threading.Lock()
 
 
@@ -63,9 +63,9 @@ def load(name: str, task: str) -> Any:
     if model is None and "/" not in name and not Path(name).is_dir():
         raise ModelNotFoundError(f"no embedded model is called `{name}`", hint=nearest(name, MODELS))
     with _loading:
-        if name not in _loaded:
-            _loaded[name] = _read(name, task) if model is None else _read_embedded(name, model)
-        return _loaded[name]
+        if (name, task) not in _loaded:
+            _loaded[name, task] = _read(name, task) if model is None else _read_embedded(name, model)
+        return _loaded[name, task]
 
 
 def release() -> None:

@@ -31,10 +31,16 @@ Model = TextModel | onnx.Embedder | onnx.SparseEncoder | onnx.Reranker
 TASKS = ("text-generation", "text-embedding", "sparse-embedding", "rerank")
 
 VARIANTS = ("quantized", "int8", "uint8", "q4", "", "fp16", "q4f16", "bnb4")
-"""Which of several graphs is taken, the first that is there: small and fast on a CPU first, 16 bits are slow there.
+"""Which of several graphs of a decoder is taken, the first that is there: small and fast on a CPU first.
 
 A name may end in one of them, `org/name:q4`, and `:fp32` is the graph without a suffix.
 """
+
+EXACT = ("", "fp16", *(variant for variant in VARIANTS if variant not in {"", "fp16"}))
+"""The same for all other models: numbers are compared and stored, and 8 bits move a vector by a cosine of 0.96."""
+
+DECODERS = ("CausalLM", "LMHeadModel")
+"""How the architectures of decoders end."""
 
 STEMS = ("decoder_model_merged", "model", "decoder_model")
 FOLDERS = ("onnx/", "")
@@ -111,7 +117,7 @@ def find(name: str) -> ModelFiles:
     place, variant = _split(name)
     folder = Path(place).expanduser()
     if folder.is_dir():
-        graph = pick(_listed(folder), variant, name=name)
+        graph = pick(_listed(folder), variant, name=name, exact=_exact(folder))
         return ModelFiles(name=name, folder=folder, graph=folder / graph)
     if folder.is_file() or place.startswith(("/", ".", "~")) or folder.is_absolute() or place.count("/") > 1:
         wrong = "is a file" if folder.is_file() else "is not there"
@@ -119,11 +125,14 @@ def find(name: str) -> ModelFiles:
     return _in_cache(place, variant, name=name) or _fetched(place, variant, name=name)
 
 
-def pick(paths: Collection[str], variant: str | None = None, *, name: str) -> str:
-    """Return which of the files of a folder or repository is the graph; ModelNotFoundError where none can be used."""
+def pick(paths: Collection[str], variant: str | None = None, *, name: str, exact: bool = False) -> str:
+    """Return which of the files of a folder or repository is the graph; ModelNotFoundError where none can be used.
+
+    `exact` prefers the graph with the most bits.
+    """
     if any(PurePosixPath(path).name.startswith("encoder_model") for path in paths):
         raise UnsupportedTaskError(f"{name} is an encoder with a decoder; nbinfer runs decoders and encoders alone")
-    variants = VARIANTS if variant is None else (variant,)
+    variants = (EXACT if exact else VARIANTS) if variant is None else (variant,)
     suffixes = [f"_{word}" if word else "" for word in variants]
     graphs = (f"{folder}{stem}{suffix}.onnx" for suffix in suffixes for folder in FOLDERS for stem in STEMS)
     graph = next((path for path in graphs if path in paths), None)
@@ -151,8 +160,7 @@ def task_of(files: ModelFiles, graph: onnx.Graph | None = None) -> str:
     endings = {
         "SequenceClassification": "rerank",
         "MaskedLM": "sparse-embedding",
-        "CausalLM": "text-generation",
-        "LMHeadModel": "text-generation",
+        **dict.fromkeys(DECODERS, "text-generation"),
     }
     task = next((task for ending, task in endings.items() if architecture.endswith(ending)), "")
     if not task and architecture.endswith("Model"):
@@ -225,7 +233,7 @@ def _in_cache(repository: str, variant: str | None, *, name: str) -> ModelFiles 
         return None
     folder = Path(config).parent
     try:
-        graph = pick(_listed(folder), variant, name=name)
+        graph = pick(_listed(folder), variant, name=name, exact=_exact(folder))
     except InferError:
         return None
     return ModelFiles(name=name, folder=folder, graph=folder / graph)
@@ -233,18 +241,32 @@ def _in_cache(repository: str, variant: str | None, *, name: str) -> ModelFiles 
 
 def _fetched(repository: str, variant: str | None, *, name: str) -> ModelFiles:
     """Fetch what a model needs from the hub, with huggingface_hub's progress bars."""
-    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub import HfApi
 
     with _hub_errors(repository):
         rows = HfApi().model_info(repository, timeout=TIMEOUT).siblings or []
         paths = {row.rfilename for row in rows}
-        graph = pick(paths, variant, name=name)
+        decodes = "config.json" in paths and not _exact(Path(_file(repository, "config.json")).parent)
+        graph = pick(paths, variant, name=name, exact=not decodes)
         # Weights outside the graph: model.onnx_data, model.onnx_data_1, model.onnx.data.
         weights = sorted(path for path in paths if path.startswith((f"{graph}_data", f"{graph}.data")))
         for path in (*(path for path in BESIDE if path in paths), *weights, graph):
-            file = Path(hf_hub_download(repository, path, etag_timeout=TIMEOUT))
+            file = Path(_file(repository, path))
     folder = file.parents[len(PurePosixPath(graph).parts) - 1]
     return ModelFiles(name=name, folder=folder, graph=file)
+
+
+def _file(repository: str, path: str) -> str:
+    """Return where one file of a repository lies after it has been fetched."""
+    from huggingface_hub import hf_hub_download
+
+    return hf_hub_download(repository, path, etag_timeout=TIMEOUT)
+
+
+def _exact(folder: Path) -> bool:
+    """Say whether a model is anything but a decoder, so that its numbers themselves are the answer."""
+    architecture = next(iter(read_json(folder / "config.json").get("architectures") or ()), "")
+    return not architecture.endswith(DECODERS)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -323,6 +323,9 @@ class Decoder:
 
 class _Encoder:
     """What the encoders share: a graph, its tokenizer, and batches of texts of like length."""
+
+    batch: ClassVar[int] = 64
+    """How many texts a caller should ask for at once: one who leaves waits for no more than these."""
 
     together = 4096
     """How many tokens, padding included, are read at once, unless a text's neighbours would change its numbers."""
