@@ -152,13 +152,13 @@ def _similarity(result: EmbeddingResult) -> dict[str, Any]:
     if count == 1 or count > SHOWN:
         return frame_data(result.to_frame())
     table = result.similarities()
+    numbered = [f"<th title='{escape(text)}'>{number}</th>" for number, text in enumerate(result.inputs, 1)]
     rows = [
-        [_label(text), *(_shade(f"{value:.2f}", value) for value in values)]
-        for text, values in zip(result.inputs, table.to_numpy(), strict=True)
+        [number, _label(text), *(_shade(f"{value:.2f}", value) for value in values)]
+        for number, text, values in zip(numbered, result.inputs, table.to_numpy(), strict=True)
     ]
-    head = ["", *(f"<th title='{escape(text)}'>{number}</th>" for number, text in enumerate(result.inputs, 1))]
-    rows = [[f"<th>{number}</th>", *row] for number, row in enumerate(rows, 1)]
-    return {"text/plain": str(table.round(2)), "text/html": _table(result, rows, ["<th></th>", "<th></th>", *head[1:]])}
+    head = ["<th></th>", "<th></th>", *numbered]
+    return {"text/plain": str(table.round(2)), "text/html": _table(result, rows, head)}
 
 
 def _terms(result: SparseResult) -> dict[str, Any]:

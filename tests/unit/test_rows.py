@@ -164,3 +164,15 @@ def test_models_are_listed():
         assert row["licence"] == "apache-2.0"
         assert 0 < row["MB"] <= 8
         assert row["where"] == "package"
+
+
+def test_the_command_line_lists_models():
+    """`nbinfer models` prints the same list, `nbinfer models get` says how to use what is there."""
+    from click.testing import CliRunner
+
+    from nbinfer.cli import commands
+
+    listed = CliRunner().invoke(commands, ["models"])
+    assert listed.exit_code == 0
+    assert all(f"local/{name}" in listed.output for name in MODELS)
+    assert CliRunner().invoke(commands, ["models", "get", "local/text"]).output == "ready: %%infer -m local/text\n"
