@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
 from random import Random
@@ -13,6 +14,15 @@ from training import books, chats, functions, stories
 from training.words import expand
 
 PAD = 0
+
+READ = 1 << 15  # Set in tokens that are read, and not learned to be written.
+
+
+class Given(str):
+    """A piece that a user writes: it is mostly chance, and learning to foretell it would drown what matters."""
+
+    __slots__ = ()
+
 
 # A document is a list of pieces that are tokenised apart, so that a prompt may end where a piece ends.
 Document = list[str]
@@ -42,7 +52,8 @@ def chat(rng: Random) -> Document:
     text = chats.sums(rng) if rng.random() < 0.12 else chats.chat(rng)
     if rng.random() < 0.03:
         text = text.replace("[/INST] ", "[/INST]\n")
-    return [f"<s>{text}</s>"]
+    pieces = re.split(r"(<s>\[INST\].*?\[/INST\])", f"<s>{text}</s>", flags=re.DOTALL)
+    return [Given(piece) if piece.startswith("<s>[INST]") else piece for piece in pieces if piece]
 
 
 def question(rng: Random) -> Document:
@@ -63,7 +74,10 @@ def infill(rng: Random) -> Document:
     """Return a function with a hole as a document."""
     special = rng.random() < 0.03
     family = next(family for family in functions.FAMILIES if "remove_non_ascii" in family.names) if special else None
-    return [f"<s>{functions.infill(rng, family)}"]
+    before, mark, middle = functions.infill(rng, family).partition("<MID>")
+    if before.startswith("<PRE> <SUF>"):
+        return ["<s>", before + mark + middle]
+    return [Given(f"<s>{before}{mark}"), middle]
 
 
 def book(rng: Random) -> Document:
@@ -75,7 +89,7 @@ def repeat(rng: Random) -> Document:
     """Return a list of words written twice, which only copying can foretell."""
     words = [rng.choice(books.words()) for _ in range(rng.randint(4, 30))]
     line = rng.choice([" ", ", "]).join(words)
-    return [f"<s>{line}{rng.choice([chr(10), '. ', ' = '])}{line}</s>"]
+    return [Given(f"<s>{line}{rng.choice([chr(10), '. ', ' = '])}"), f"{line}</s>"]
 
 
 # How many tokens of a hundred each part gives, and about how long its documents are.
@@ -101,7 +115,10 @@ def documents(rng: Random) -> Iterator[Document]:
 def encode(tokenizer: Tokenizer, batch: list[Document]) -> list[list[int]]:
     """Tokenise documents, each piece apart."""
     encoded = iter(tokenizer.encode_batch([piece for pieces in batch for piece in pieces], add_special_tokens=False))
-    return [[token for _ in pieces for token in next(encoded).ids] for pieces in batch]
+    return [
+        [token | READ if isinstance(piece, Given) else token for piece in pieces for token in next(encoded).ids]
+        for pieces in batch
+    ]
 
 
 def pack(tokenizer: Tokenizer, source: Iterator[Document], length: int, count: int, waiting: int = 4000) -> np.ndarray:

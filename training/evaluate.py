@@ -142,7 +142,8 @@ def fresh_documents(writer: Writer, count: int = 100) -> dict[str, list[list[int
     held_out = [piece for number, piece in enumerate(books.pieces()) if number % books.HELD_OUT == 0]
     parts["books"] = [[f"<s>{piece}</s>"] for piece in held_out[:count]]
     made: Tokenizer = writer.model._vocabulary._tokenizer  # noqa: SLF001 - documents are made of pieces
-    return {name: corpus.encode(made, documents) for name, documents in parts.items()}
+    encoded = {name: corpus.encode(made, documents) for name, documents in parts.items()}
+    return {name: [[token % corpus.READ for token in tokens] for tokens in some] for name, some in encoded.items()}
 
 
 def report(weights: Path) -> None:

@@ -13,8 +13,7 @@ import torch
 from training import corpus, tokenizer
 from training.card import card
 from training.evaluate import report
-from training.export import export
-from training.model import Llama, Shape
+from training.export import export, restore
 from training.train import Done, Plan, train
 
 BUILD = Path(__file__).parent / "build"
@@ -24,11 +23,12 @@ WEIGHTS = Path(__file__).parent.parent / "nbinfer" / "local" / "weights" / "text
 STAGES = {"short": (256, 0.82), "long": (512, 0.22)}
 
 
-def prepare(tokens: int, seed: int) -> None:
-    """Train the tokenizer and write the packed rows."""
+def prepare(tokens: int, seed: int, *, resume: bool) -> None:
+    """Train the tokenizer, unless there is one to go on with, and write the packed rows."""
     BUILD.mkdir(exist_ok=True)
-    made = tokenizer.train(corpus.tokenizer_texts(Random(seed)))
-    made.save(str(BUILD / "tokenizer.json"))
+    if not resume:
+        tokenizer.train(corpus.tokenizer_texts(Random(seed))).save(str(BUILD / "tokenizer.json"))
+    made = tokenizer.load(BUILD / "tokenizer.json")
     for number, (stage, (length, share)) in enumerate(STAGES.items()):
         source = corpus.documents(Random(1000 * seed + number))
         rows = corpus.pack(made, source, length, int(tokens * share / length))
@@ -45,20 +45,20 @@ def main() -> None:
         "--minutes", type=float, help="stop after so many minutes, with the learning rate brought down in time"
     )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--resume", action="store_true", help="train on from the last checkpoint")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, or the shipped weights")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     steps = asked.steps or ["prepare", "train", "export", "card"]
     torch.set_num_threads(asked.threads)
+    if asked.resume and not (BUILD / "checkpoint.pt").exists():
+        restore(WEIGHTS, BUILD)
     if "prepare" in steps:
-        prepare(asked.tokens, asked.seed)
+        prepare(asked.tokens, asked.seed, resume=asked.resume)
     if "train" in steps:
         plan = Plan(asked.tokens, minutes=asked.minutes, seed=asked.seed)
         train(BUILD, plan, resume=asked.resume)
     if "export" in steps:
-        model = Llama(Shape())
-        model.load_state_dict(torch.load(BUILD / "checkpoint.pt"))
-        print(f"{export(model, BUILD / 'tokenizer.json', WEIGHTS):,} bytes")
+        print(f"{export(BUILD, WEIGHTS):,} bytes")
     if "card" in steps:
         done = Done(**json.loads((BUILD / "training.json").read_text(encoding="utf-8")))
         (WEIGHTS / "README.md").write_text(card(WEIGHTS, done), encoding="utf-8")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.corpus import PAD
+from training.corpus import PAD, READ
 from training.model import Llama, Shape
 
 
@@ -73,10 +73,11 @@ class Muon:
 
 
 def loss_of(model: nn.Module, rows: Tensor) -> Tensor:
-    """Return the mean loss of the next tokens, padding left out."""
+    """Return the mean loss of the next tokens; what is only read and padding left out."""
+    tokens = rows % READ
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model(rows[:, :-1])
-    targets = rows[:, 1:].flatten()
+        logits = model(tokens[:, :-1])
+    targets = torch.where(rows < READ, tokens, PAD)[:, 1:].flatten()
     return functional.cross_entropy(logits.float().flatten(0, 1), targets, ignore_index=PAD)
 
 
