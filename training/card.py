@@ -34,7 +34,12 @@ A tiny language model that ships with nbinfer and runs on numpy alone, so that t
 
 ## What it cannot do
 
-LIMITS_HERE
+* **It knows no facts** about the world. It was trained to say so, and mostly does; else it gives the answer to another question, or invents one.
+* It finds the right one of its answers by the words of a question. Asked in words that are far from those it was trained on, it may answer another question.
+* Working on what is in the prompt is uneven: it repeats, lists and extracts better than it counts, compares numbers or looks up one of several.
+* A story keeps its names and its plot most of the time, and loses one of them in every third or fourth.
+* It completes functions of the families it was trained on, under any names; of other functions it gets a few right.
+* Simple English only. No reasoning, no long texts: 512 tokens are all it can see.
 
 Never rely on what it says. It is there to show and to test how nbinfer works without a key and without a network, not to replace a large model.
 
@@ -59,7 +64,7 @@ On sets that were frozen before training, with their hashes, in `training/heldou
 
 {figures}
 
-Perplexity of a token, on fresh documents of the same generators, which share plots, families and fixed answers with training, and on held-out pieces of the books:
+Perplexity of a token that is to be written, on fresh documents of the same generators, which share plots, families and fixed answers with training, and on held-out pieces of the books:
 
 {perplexities}
 

@@ -120,14 +120,14 @@ def stories(writer: Writer, seeds: range) -> Iterator[tuple[str, str, list[str]]
 
 
 def perplexity(writer: Writer, documents: list[list[int]]) -> float:
-    """Return the perplexity of a token over all documents."""
+    """Return the perplexity of a token over all documents, those left out that are only read."""
     llama, total, count = writer.model._model, 0.0, 0  # noqa: SLF001 - the logits of every token are nobody else's business
     for document in documents:
-        tokens = document[: llama.context]
-        logits = llama.forward(tokens[:-1], llama.cache(len(tokens)), every=True).astype(np.float64)
-        chosen = logits[np.arange(len(tokens) - 1), tokens[1:]]
-        total += float((np.log(np.exp(logits - chosen[:, None]).sum(-1))).sum())
-        count += len(tokens) - 1
+        marked = np.array(document[: llama.context])
+        tokens, learned = marked % corpus.READ, marked[1:] < corpus.READ
+        logits = llama.forward(tokens[:-1].tolist(), llama.cache(len(tokens)), every=True).astype(np.float64)
+        losses = np.log(np.exp(logits - logits[np.arange(len(tokens) - 1), tokens[1:]][:, None]).sum(-1))
+        total, count = total + float(losses[learned].sum()), count + int(learned.sum())
     return math.exp(total / count)
 
 
@@ -142,8 +142,7 @@ def fresh_documents(writer: Writer, count: int = 100) -> dict[str, list[list[int
     held_out = [piece for number, piece in enumerate(books.pieces()) if number % books.HELD_OUT == 0]
     parts["books"] = [[f"<s>{piece}</s>"] for piece in held_out[:count]]
     made: Tokenizer = writer.model._vocabulary._tokenizer  # noqa: SLF001 - documents are made of pieces
-    encoded = {name: corpus.encode(made, documents) for name, documents in parts.items()}
-    return {name: [[token % corpus.READ for token in tokens] for tokens in some] for name, some in encoded.items()}
+    return {name: corpus.encode(made, documents) for name, documents in parts.items()}
 
 
 def report(weights: Path) -> None:

