@@ -37,7 +37,7 @@ A tiny language model that ships with nbinfer and runs on numpy alone, so that t
 * **It knows no facts** about the world. It was trained to say so, and mostly does; else it gives the answer to another question, or invents one.
 * It finds the right one of its answers by the words of a question. Asked in words that are far from those it was trained on, it may answer another question.
 * Working on what is in the prompt is uneven: it repeats, lists and extracts better than it counts, compares numbers or looks up one of several.
-* A story keeps its names and its plot most of the time, and loses one of them in every third or fourth.
+* A story keeps its names and its plot most of the time, and loses one of them in every third.
 * It completes functions of the families it was trained on, under any names; of other functions it gets a few right.
 * Simple English only. No reasoning, no long texts: 512 tokens are all it can see.
 
