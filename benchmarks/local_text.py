@@ -17,6 +17,7 @@ from pathlib import Path
 
 from nbinfer import InferenceClient, local
 from nbinfer.local.model import Llama
+from nbinfer.local.text import TextModel
 from nbinfer.local.vocabulary import Vocabulary
 
 TOKENS = 200
@@ -33,13 +34,19 @@ process = psutil.Process()
 before = process.memory_info().rss
 began = time.perf_counter()
 from nbinfer import local
-stream = local.load().generate("Once upon a time", {"max_new_tokens": 200})
+stream = local.load("text", "text-generation").generate("Once upon a time", {"max_new_tokens": 200})
 next(stream)
 seconds = time.perf_counter() - began
 for _ in stream:
     pass
 print(seconds * 1e3, (process.memory_info().rss - before) / 2**20)
 """
+
+
+def model() -> TextModel:
+    """Return the embedded model."""
+    loaded: TextModel = local.load("text", "text-generation")
+    return loaded
 
 
 def bare(prompt: str, count: int) -> None:
@@ -52,13 +59,13 @@ def bare(prompt: str, count: int) -> None:
 
 def greedy(prompt: str) -> int:
     """Generate the likeliest tokens."""
-    return sum(1 for _ in local.load().generate(prompt, {"max_new_tokens": TOKENS}))
+    return sum(1 for _ in model().generate(prompt, {"max_new_tokens": TOKENS}))
 
 
 def sampled(prompt: str) -> int:
     """Generate as the magic does without flags."""
     options = {"max_new_tokens": TOKENS, "temperature": 0.7, "top_k": 50, "top_p": 0.95, "seed": 1}
-    return sum(1 for _ in local.load().generate(prompt, options))
+    return sum(1 for _ in model().generate(prompt, options))
 
 
 def client(prompt: str) -> int:
@@ -89,7 +96,7 @@ def first(prompt: str) -> float:
     found = []
     for _ in range(10):
         began = time.perf_counter()
-        next(local.load().generate(prompt, {"max_new_tokens": 2}))
+        next(model().generate(prompt, {"max_new_tokens": 2}))
         found.append(time.perf_counter() - began)
     return min(found) * 1e3
 
@@ -111,14 +118,14 @@ def line(what: str, value: float, *, at_least: float | None = None, at_most: flo
 
 def main() -> None:
     """Measure and print."""
-    local.load()
+    model()
     print(f"{'':52}{'':>10}{'gate':>10}")
     for what, generate in (("greedy", greedy), ("sampled", sampled), ("client, sampled", client)):
         speed, share = ratio(generate)
         line(f"tokens per second of CPU, {what}", speed)
         line(f"  ratio to the bare loop, {what}", share, at_least=0.7)
     line("first token, warm, ms", first(PROMPTS[1]), at_most=30)
-    line(f"first token, warm, {local.load().count(LONG)} tokens of prompt, ms", first(LONG))
+    line(f"first token, warm, {local.load('text', 'text-generation').count(LONG)} tokens of prompt, ms", first(LONG))
     milliseconds, megabytes = cold()
     line("first token, imports and weights included, ms", milliseconds, at_most=500)
     line("memory, imports and weights included, MB", megabytes, at_most=120)

@@ -60,7 +60,7 @@ All text was made or chosen for this project. Of a hundred tokens:
 
 ## Figures
 
-On sets that were frozen before training, with their hashes, in `training/heldout/`; the likeliest token each time. Chat answers count only when they are right to the letter. Functions have names for arguments, results and themselves that training never used; "pass" means that the completed function gives the same as the true one for four lists of arguments.
+On sets whose hashes were frozen before training, in `training/heldout/`; none of it was trained on, but answers to it were read during training and the mix was changed after them, so that the figures are somewhat kind. The likeliest token each time. Chat answers count only when they are right to the letter. Functions have names for arguments, results and themselves that training never used; "pass" means that the completed function gives the same as the true one for four lists of arguments.
 
 {figures}
 

@@ -28,8 +28,6 @@ from nbinfer.local.vocabulary import read_json
 
 Model = TextModel | onnx.Embedder | onnx.SparseEncoder | onnx.Reranker
 
-TASKS = ("text-generation", "text-embedding", "sparse-embedding", "rerank")
-
 VARIANTS = ("quantized", "int8", "uint8", "q4", "", "fp16", "q4f16", "bnb4")
 """Which of several graphs of a decoder is taken, the first that is there: small and fast on a CPU first.
 
@@ -145,7 +143,7 @@ def pick(paths: Collection[str], variant: str | None = None, *, name: str, exact
 
 
 def task_of(files: ModelFiles, graph: onnx.Graph | None = None) -> str:
-    """Return what a model does, one of TASKS: what its graph returns decides, if that is known, else its files.
+    """Return the name of the task that a model does: what its graph returns decides, if that is known, else its files.
 
     UnsupportedTaskError for any other task.
     """
@@ -167,7 +165,9 @@ def task_of(files: ModelFiles, graph: onnx.Graph | None = None) -> str:
         task = "text-embedding"
     if not task or (graph and "logits" not in outputs):
         shown = f"{architecture or 'a model'} with the outputs {', '.join(outputs)}" if graph else architecture
-        raise UnsupportedTaskError(f"{files.name} is {shown}; nbinfer runs models for {', '.join(TASKS)}")
+        raise UnsupportedTaskError(
+            f"{files.name} is {shown}; nbinfer runs models for {', '.join(('text-generation', *_ENCODERS))}"
+        )
     return task
 
 
