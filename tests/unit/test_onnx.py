@@ -20,7 +20,7 @@ pytest.importorskip("onnx", reason="onnx is not installed: graphs cannot be made
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install 'nbinfer[onnx]'")
 
 import onnx_models as made
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_local import make_tokenizer, reference
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -503,8 +503,9 @@ def test_pieces_joined_are_the_whole(vocabularies, name, numbers):
 @pytest.mark.parametrize("name", ["sentencepiece", "bytelevel"])
 @given(text=st.text(max_size=20))
 def test_a_text_survives_the_way_there_and_back(vocabularies, name, text):
-    """Where a tokenizer has all bytes, a text is whole again after encoding and streaming."""
-    vocabulary, _ = vocabularies[name]
+    """Where a tokenizer has all bytes, a text that spells no control token is whole after encoding and streaming."""
+    vocabulary, tokenizer = vocabularies[name]
+    assume(not any(added.content in text for added in tokenizer.get_added_tokens_decoder().values() if added.special))
     assert streamed(vocabulary, vocabulary.encode(text)) == text
 
 
