@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbinfer
-from nbinfer import client, drivers, errors, flows, results, vectors
+from nbinfer import chats, client, drivers, errors, flows, results, vectors
 from nbinfer.errors import InferError
 from nbinfer.local import MODELS
 from nbinfer.notebook.arguments import cell_rows, flags, help_text
@@ -36,6 +36,12 @@ RETURNED = (
     results.Usage,
     results.Timings,
     vectors.Ranked,
+    chats.ChatChunk,
+    chats.Choice,
+    chats.Delta,
+    chats.ToolCall,
+    chats.Function,
+    chats.ChatUsage,
     flows.Timeout,
 )
 """What the calls take and return, beside the public names."""
@@ -153,8 +159,7 @@ def differences() -> str:
     return f"""\
 # Beside huggingface_hub
 
-`nbinfer.InferenceClient` has the names, arguments and return types of `huggingface_hub.InferenceClient` for text
-generation, so a notebook changes one import. What differs, differs on purpose:
+`nbinfer.InferenceClient` has the names, arguments and return types of `huggingface_hub.InferenceClient`, so a notebook changes one import. What differs, differs on purpose:
 
 {_table(("What", "Here"), rows)}
 """

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from nbinfer import errors, sse, templates
     from nbinfer.catalogue import models
+    from nbinfer.chats import ChatResult
     from nbinfer.client import AsyncInferenceClient, InferenceClient
+    from nbinfer.keys import doctor, login, notebook_login
+    from nbinfer.records import AudioResult, RecordsResult
     from nbinfer.results import Result, TextResult
     from nbinfer.vectors import EmbeddingResult, RankResult, SparseResult
 
@@ -21,13 +24,19 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncInferenceClient": "nbinfer.client",
+    "AudioResult": "nbinfer.records",
+    "ChatResult": "nbinfer.chats",
     "EmbeddingResult": "nbinfer.vectors",
     "InferenceClient": "nbinfer.client",
     "RankResult": "nbinfer.vectors",
+    "RecordsResult": "nbinfer.records",
     "SparseResult": "nbinfer.vectors",
     "TextResult": "nbinfer.results",
+    "doctor": "nbinfer.keys",
     "errors": "nbinfer",
+    "login": "nbinfer.keys",
     "models": "nbinfer.catalogue",
+    "notebook_login": "nbinfer.keys",
     "sse": "nbinfer",
     "templates": "nbinfer",
 }
@@ -74,14 +83,20 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
 
 __all__ = [
     "AsyncInferenceClient",
+    "AudioResult",
+    "ChatResult",
     "EmbeddingResult",
     "InferenceClient",
     "RankResult",
+    "RecordsResult",
     "SparseResult",
     "TextResult",
+    "doctor",
     "errors",
     "last",
+    "login",
     "models",
+    "notebook_login",
     "sse",
     "templates",
 ]

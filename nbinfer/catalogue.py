@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from nbinfer.known import KNOWN
 from nbinfer.local import MODELS
 
 if TYPE_CHECKING:
@@ -31,6 +33,14 @@ def models() -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["model", "task", "MB", "licence", "where", "about"])
     return frame.round({"MB": 1}).set_index("model")
+
+
+def known() -> pd.DataFrame:
+    """Return a row for each model that people name: task, context in tokens, template, infill markers, stop text."""
+    import pandas as pd
+
+    frame = pd.DataFrame(map(dataclasses.asdict, KNOWN)).rename(columns={"id": "model"}).set_index("model")
+    return frame.astype({"context": "Int64"})
 
 
 def fetch(name: str) -> str:

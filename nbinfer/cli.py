@@ -53,13 +53,14 @@ def demo() -> None:
 
 
 @commands.group(invoke_without_command=True)
+@click.option("--known", is_flag=True, help="List models that people name, wherever they run.")
 @click.pass_context
-def models(context: click.Context) -> None:
+def models(context: click.Context, *, known: bool) -> None:
     """List the models that run on this machine: embedded ones, and those of the hub's cache."""
     if context.invoked_subcommand is None:
-        from nbinfer.catalogue import models
+        from nbinfer import catalogue
 
-        click.echo(models().to_string())
+        click.echo((catalogue.known() if known else catalogue.models()).to_string())
 
 
 @models.command()
@@ -69,6 +70,28 @@ def get(name: str) -> None:
     from nbinfer.catalogue import fetch
 
     click.echo(f"ready: %%infer -m {fetch(name)}")
+
+
+@commands.command()
+@click.option("--token", help="A token from huggingface.co/settings/tokens; without one a page opens.")
+def login(token: str | None) -> None:
+    """Log in to Hugging Face; huggingface_hub and its other tools find the same token."""
+    from nbinfer.keys import login
+
+    try:
+        login(token)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@commands.command()
+def doctor() -> None:
+    """Say what is in order: the embedded model, the key that is found, what can be reached, which extras are there."""
+    from nbinfer.keys import doctor
+
+    for what, row in doctor().iterrows():
+        mark = click.style("✓", fg="green") if row["fine"] else click.style("–", fg="yellow")
+        click.echo(f"{mark} {what:<24}{row['found']}")
 
 
 @commands.command()

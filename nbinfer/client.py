@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast, overload
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpack, cast, overload
 
 import msgspec
 
+from nbinfer.chats import ChatChunk, ChatResult, Message
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
-from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest, without_secrets
+from nbinfer.errors import ParameterError, UnsupportedTaskError, clip, nearest, without_secrets
+from nbinfer.files import File
 from nbinfer.flows import Timeout
+from nbinfer.hub_methods import AsyncHubMethods, HubMethods, SyncHubMethods, bound
 from nbinfer.params import (
     DEFAULT_MAX_NEW_TOKENS,
+    ChatCall,
     RerankCall,
     SparseEmbeddingCall,
     TextEmbeddingCall,
@@ -28,18 +32,30 @@ from nbinfer.params import (
     table,
 )
 from nbinfer.params import Call as CallOptions
+from nbinfer.records import RecordsResult
 from nbinfer.results import Chunk, Result, TextResult
-from nbinfer.services import Call, Service, home, locate
-from nbinfer.tasks import TASKS
+from nbinfer.services import Call, Service, home, is_url, locate
+from nbinfer.services.hugging_face.borrowed import methods
+from nbinfer.snippets import written
+from nbinfer.tasks import TASKS, Task
 from nbinfer.vectors import EmbeddingResult, Ranked, RankResult, SparseResult
 
 if TYPE_CHECKING:
     import numpy as np
-    from huggingface_hub import TextGenerationOutput
+    from huggingface_hub import ChatCompletionOutput, TextGenerationOutput
     from numpy.typing import NDArray
 
 Texts = str | Iterable[str]
 """One text, or several."""
+Messages = str | Iterable[Mapping[str, Any]]
+"""The messages of a conversation in OpenAI's form; a text is the user's only one."""
+Inputs = Texts | Messages | File
+"""What a call is about: each task says what it takes."""
+
+
+class Unchecked(TypedDict):
+    """Options of what is left to huggingface_hub altogether: none of ours."""
+
 
 DEFAULT_MODEL = "local"
 RETRIES = table(CallOptions)["retries"].default
@@ -58,48 +74,77 @@ DIFFERENCES: Mapping[str, str] = {
         f"{Timeout.idle:g} s between bytes; `timeout=` changes it"
     ),
     "retries": f"{RETRIES}, when the model is loading or busy, never after a part of the answer came",
+    "counts of a streamed chat": "always asked for; a last chunk without a choice comes only with `stream_options`",
+    "`feature_extraction`": "(n, d) float32 for any number of texts, of length 1 unless `normalize=False`",
+    "`sentence_similarity`": "the cosine of embeddings, on every server that embeds",
     "`token`": "goes with the client's own model; the stored Hugging Face token to Hugging Face's hosts only",
-    "`model`": "a hub id, a URL, or `local`, which needs neither key nor network and is the default",
+    "`model`": (
+        "a hub id, a URL, or `local`, which needs neither key nor network and is the default; beside `base_url` the "
+        "server's own name of a model"
+    ),
 }
 """What differs from huggingface_hub's client, on purpose; each has a test."""
 
 
-class _Client:
+class _Client(HubMethods):
     """What both clients share: defaults, and how a call is put together."""
 
     _kind: ClassVar[str]
     """Which of httpx's clients performs the calls."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - huggingface_hub's arguments, all but one by keyword
         self,
         model: str | None = None,
         *,
         token: str | Mapping[str, str] | None = None,
+        provider: str | None = None,
         timeout: float | Timeout | None = None,
         headers: Mapping[str, str] | None = None,
         base_url: str | None = None,
         api_key: str | Mapping[str, str] | None = None,
+        bill_to: str | None = None,
     ) -> None:
         if model and base_url:
             raise ParameterError("`model` and `base_url` say the same thing: give one of them")
         if token and api_key:
             raise ParameterError("`token` and `api_key` are the same: give one of them")
         self.model = model or base_url
+        self.base_url, self.provider, self.bill_to = base_url, provider, bill_to
         self.timeout = (
             timeout if isinstance(timeout, Timeout) else resolve(CallOptions, {"timeout": timeout}).get("timeout")
         )
         self.headers: dict[str, str] = dict(headers or {})
         self._key = key_of(token or api_key)
         self._clients: Clients[Any] = Clients(self._kind)
+        self._servers: dict[str, Mapping[str, Any]] = {}
 
     def __repr__(self) -> str:
         """Show the model, never the key."""
         return f"{type(self).__name__}(model={without_secrets(self.model or DEFAULT_MODEL)!r})"
 
-    def preview(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> dict[str, Any]:
+    def preview(self, task: str, inputs: Inputs, *, model: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Return the request that a call would send, keys hidden, without sending it."""
         service, call = self._call(task, inputs, parameters, model=model)
         return service.preview(call)
+
+    def snippet(
+        self, task: str, inputs: Inputs, *, language: str = "curl", model: str | None = None, **parameters: Any
+    ) -> str:
+        """Return the request that a call would send as code for curl, python or javascript.
+
+        The key stands in it as an environment variable, HF_TOKEN for Hugging Face's hosts.
+        """
+        service, call = self._call(task, inputs, parameters, model=model)
+        return written(service.request(call), language)
+
+    def _placed(self, model: str | None, base_url: str | None) -> tuple[str, str]:
+        """Return where a call goes, and what the server there calls the model: a name beside an address is its own."""
+        if base_url and model and is_url(model):
+            raise ParameterError("`model` and `base_url` are both addresses: give one of them")
+        address = base_url or self.base_url
+        if address and not (model and is_url(model)):
+            return address, model or ""
+        return model or self.model or DEFAULT_MODEL, ""
 
     def _key_for(self, model: str) -> str | None:
         """Return the client's key where it belongs: with its own model, or others of the same host."""
@@ -107,8 +152,8 @@ class _Client:
 
     def _call(
         self,
-        task: str,
-        inputs: Texts,
+        task: str | Task,
+        inputs: Any,
         given: Mapping[str, Any],
         *,
         model: str | None,
@@ -116,18 +161,25 @@ class _Client:
         details: bool = True,
     ) -> tuple[Service, Call]:
         """Check everything that can be checked before anything is sent."""
-        service, name = locate(model or self.model or DEFAULT_MODEL, task=task)
-        if task not in service.tasks:
-            raise UnsupportedTaskError(f"{name} does not offer `{task}`", hint=nearest(task, service.tasks))
-        content = {"texts": _texts(inputs)} if TASKS[task].several else {"inputs": _prompt(inputs)}
-        for_task, for_call = split(given, TASKS[task].parameters, CallOptions)
-        parameters = resolve(TASKS[task].parameters, for_task)
+        row = task if isinstance(task, Task) else TASKS.get(task)
+        if row is None:
+            raise UnsupportedTaskError(f"there is no task `{task}`", hint=nearest(str(task), TASKS))
+        for_task, for_call = split(given, row.parameters, CallOptions)
         options = defaults(CallOptions) | resolve(CallOptions, for_call)
+        place, served = self._placed(model, options.get("base_url"))
+        service, name = locate(place, task=row.name)
+        if row.name not in service.tasks and (row.name in TASKS or not service.borrows):
+            raise UnsupportedTaskError(f"{name} does not offer `{row.name}`", hint=nearest(row.name, service.tasks))
+        parameters = resolve(row.parameters, for_task)
         fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
         call = Call(
-            task=task,
-            **content,
+            task=row.name,
+            **_content(row, inputs),
             model=name,
+            name=served,
+            provider=options.get("provider", self.provider),
+            bill_to=options.get("bill_to", self.bill_to),
+            servers=self._servers,
             parameters=parameters,
             key=options.get("api_key") or self._key_for(name),
             headers={**header_texts(self.headers), **header_texts(options.get("headers", {})), **fresh},
@@ -139,8 +191,18 @@ class _Client:
         )
         return service, call
 
+    def _hub_call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Service, Call]:
+        """Return the call that a method of huggingface_hub's client stands for."""
+        arguments, options = bound(methods()[name], *args, **kwargs)
+        model, task = arguments.pop("model", None), name.replace("_", "-")
+        if task not in TASKS:
+            row = Task(name=task, description="", parameters=Unchecked, result=RecordsResult)
+            return self._call(row, arguments, options, model=model)
+        inputs = arguments.pop(TASKS[task].takes)
+        return self._call(task, inputs, {**arguments, **options}, model=model)
 
-class InferenceClient(_Client):
+
+class InferenceClient(_Client, SyncHubMethods):
     """Ask a model: in a script, a thread, or an ordinary notebook cell.
 
     `model` is a hub id, the URL of a server, or `local` (the default: built in, no key, no network). `token` or
@@ -163,15 +225,28 @@ class InferenceClient(_Client):
         for client in self._clients.taken():
             client.close()
 
+    def _hub(self, name: str) -> Callable[..., Any]:
+        """Return what does the work of hub's method of this name."""
+
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            service, call = self._hub_call(name, *args, **kwargs)
+            return ResultStream(service.flow(call), self._clients).drain().answer
+
+        return ask
+
     @overload
     def stream(
         self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
     ) -> ResultStream[TextResult]: ...
     @overload
     def stream(
-        self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any
+        self, task: Literal["chat"], inputs: Messages, *, model: str | None = ..., **parameters: Any
+    ) -> ResultStream[ChatResult]: ...
+    @overload
+    def stream(
+        self, task: str, inputs: Inputs, *, model: str | None = ..., **parameters: Any
     ) -> ResultStream[Result]: ...
-    def stream(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> ResultStream[Any]:
+    def stream(self, task: str, inputs: Inputs, *, model: str | None = None, **parameters: Any) -> ResultStream[Any]:
         """Start a call and return its chunks as they come; `.result` holds the whole afterwards.
 
         `task` is a name in `nbinfer.tasks.TASKS`; some take one text, some several. The result is of that task's kind.
@@ -184,8 +259,12 @@ class InferenceClient(_Client):
         self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
     ) -> TextResult: ...
     @overload
-    def run(self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any) -> Result: ...
-    def run(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> Result:
+    def run(
+        self, task: Literal["chat"], inputs: Messages, *, model: str | None = ..., **parameters: Any
+    ) -> ChatResult: ...
+    @overload
+    def run(self, task: str, inputs: Inputs, *, model: str | None = ..., **parameters: Any) -> Result: ...
+    def run(self, task: str, inputs: Inputs, *, model: str | None = None, **parameters: Any) -> Result:
         """Perform a call and return its result."""
         return self.stream(task, inputs, model=model, **parameters).drain()
 
@@ -280,8 +359,40 @@ class InferenceClient(_Client):
         result = chunks.drain()
         return hub_output(result) if details else result.text
 
+    @overload
+    def chat_completion(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = ...,
+        stream: Literal[False] = ...,
+        **parameters: Unpack[ChatCall],
+    ) -> ChatCompletionOutput: ...
+    @overload
+    def chat_completion(
+        self, messages: Messages, *, model: str | None = ..., stream: Literal[True], **parameters: Unpack[ChatCall]
+    ) -> Iterator[ChatChunk]: ...
+    def chat_completion(
+        self, messages: Messages, *, model: str | None = None, stream: bool = False, **parameters: Unpack[ChatCall]
+    ) -> ChatCompletionOutput | Iterator[ChatChunk]:
+        """Answer a conversation: huggingface_hub's output object, with `stream` an iterator of its pieces.
 
-class AsyncInferenceClient(_Client):
+        `messages` are in OpenAI's form; a text is the user's only one. `client.chat.completions.create` is the same.
+        Raises ParameterError before anything is sent, then the errors of `nbinfer.errors`.
+        """
+        service, call = self._call("chat", messages, parameters, model=model, stream=stream)
+        chunks = ResultStream[ChatResult](service.flow(call), self._clients)
+        if stream:
+            return _chat_steps(chunks, counts="stream_options" in parameters)
+        return hub_chat_output(chunks.drain())
+
+    @property
+    def chat(self) -> ChatNames:
+        """Return OpenAI's names: `client.chat.completions.create(…)` is `chat_completion`."""
+        return ChatNames(self)
+
+
+class AsyncInferenceClient(_Client, AsyncHubMethods):
     """`InferenceClient` for async code: the same names, awaited."""
 
     _kind = "AsyncClient"
@@ -299,16 +410,29 @@ class AsyncInferenceClient(_Client):
         for client in self._clients.taken(owner=asyncio.get_running_loop()):
             await client.aclose()
 
+    def _hub(self, name: str) -> Callable[..., Any]:
+        """Return what does the work of hub's method of this name."""
+
+        async def ask(*args: Any, **kwargs: Any) -> Any:
+            service, call = self._hub_call(name, *args, **kwargs)
+            return (await AsyncResultStream(service.flow(call), self._clients).drain()).answer
+
+        return ask
+
     @overload
     def stream(
         self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
     ) -> AsyncResultStream[TextResult]: ...
     @overload
     def stream(
-        self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any
+        self, task: Literal["chat"], inputs: Messages, *, model: str | None = ..., **parameters: Any
+    ) -> AsyncResultStream[ChatResult]: ...
+    @overload
+    def stream(
+        self, task: str, inputs: Inputs, *, model: str | None = ..., **parameters: Any
     ) -> AsyncResultStream[Result]: ...
     def stream(
-        self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any
+        self, task: str, inputs: Inputs, *, model: str | None = None, **parameters: Any
     ) -> AsyncResultStream[Any]:
         """Start a call and return its chunks as they come; `.result` holds the whole afterwards."""
         service, call = self._call(task, inputs, parameters, model=model)
@@ -319,8 +443,12 @@ class AsyncInferenceClient(_Client):
         self, task: Literal["text-generation"], inputs: str, *, model: str | None = ..., **parameters: Any
     ) -> TextResult: ...
     @overload
-    async def run(self, task: str, inputs: Texts, *, model: str | None = ..., **parameters: Any) -> Result: ...
-    async def run(self, task: str, inputs: Texts, *, model: str | None = None, **parameters: Any) -> Result:
+    async def run(
+        self, task: Literal["chat"], inputs: Messages, *, model: str | None = ..., **parameters: Any
+    ) -> ChatResult: ...
+    @overload
+    async def run(self, task: str, inputs: Inputs, *, model: str | None = ..., **parameters: Any) -> Result: ...
+    async def run(self, task: str, inputs: Inputs, *, model: str | None = None, **parameters: Any) -> Result:
         """Perform a call and return its result."""
         return await self.stream(task, inputs, model=model, **parameters).drain()
 
@@ -412,6 +540,48 @@ class AsyncInferenceClient(_Client):
         result = await chunks.drain()
         return hub_output(result) if details else result.text
 
+    @overload
+    async def chat_completion(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = ...,
+        stream: Literal[False] = ...,
+        **parameters: Unpack[ChatCall],
+    ) -> ChatCompletionOutput: ...
+    @overload
+    async def chat_completion(
+        self, messages: Messages, *, model: str | None = ..., stream: Literal[True], **parameters: Unpack[ChatCall]
+    ) -> AsyncIterator[ChatChunk]: ...
+    async def chat_completion(
+        self, messages: Messages, *, model: str | None = None, stream: bool = False, **parameters: Unpack[ChatCall]
+    ) -> ChatCompletionOutput | AsyncIterator[ChatChunk]:
+        """Answer a conversation, as `InferenceClient.chat_completion` does."""
+        service, call = self._call("chat", messages, parameters, model=model, stream=stream)
+        chunks = AsyncResultStream[ChatResult](service.flow(call), self._clients)
+        if stream:
+            return _async_chat_steps(chunks, counts="stream_options" in parameters)
+        return hub_chat_output(await chunks.drain())
+
+    @property
+    def chat(self) -> AsyncChatNames:
+        """Return OpenAI's names: `client.chat.completions.create(…)` is `chat_completion`."""
+        return AsyncChatNames(self)
+
+
+class ChatNames:
+    """`client.chat.completions.create`, as OpenAI's client has it."""
+
+    def __init__(self, client: InferenceClient) -> None:
+        self.completions, self.create = self, client.chat_completion
+
+
+class AsyncChatNames:
+    """`await client.chat.completions.create`, as OpenAI's client has it."""
+
+    def __init__(self, client: AsyncInferenceClient) -> None:
+        self.completions, self.create = self, client.chat_completion
+
 
 def key_of(given: str | Mapping[str, str] | None) -> str | None:
     """Return a key that is given as such, or as `{"env": "NAME"}`."""
@@ -443,6 +613,18 @@ def hub_output(result: TextResult) -> TextGenerationOutput:
     return output
 
 
+def hub_chat_output(result: ChatResult) -> ChatCompletionOutput:
+    """Return a result as huggingface_hub's type, with the server's own finish reason."""
+    from huggingface_hub import ChatCompletionOutput
+
+    usage = {"prompt_tokens": result.usage.input_tokens or 0, "completion_tokens": result.usage.output_tokens or 0}
+    envelope = {"id": "", "created": 0, "model": result.model, "system_fingerprint": ""} | dict(result.envelope)
+    output: ChatCompletionOutput = ChatCompletionOutput.parse_obj_as_instance(
+        {**envelope, "choices": list(result.choices), "usage": {**usage, "total_tokens": sum(usage.values())}}
+    )
+    return output
+
+
 def header_texts(headers: Mapping[str, Any]) -> dict[str, str]:
     """Return headers as they can be sent, names in lower case; ParameterError for what no header can hold."""
     texts = {}
@@ -456,13 +638,38 @@ def header_texts(headers: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _prompt(inputs: Texts) -> str:
+def _content(row: Task, inputs: Any) -> dict[str, Any]:
+    """Return what a call is about, under the name that its task has for it."""
+    if row.name not in TASKS:
+        return {"arguments": inputs}
+    if row.turns:
+        return {"messages": _messages(inputs)}
+    if row.file:
+        return {"file": inputs}
+    return {"texts": _texts(inputs)} if row.several else {"inputs": _prompt(inputs)}
+
+
+def _messages(inputs: Messages) -> tuple[Message, ...]:
+    """Return the messages of a conversation; ParameterError names the first that is none."""
+    if isinstance(inputs, str):
+        return ({"role": "user", "content": _prompt(inputs)},)
+    messages = tuple(dict(message) if isinstance(message, Mapping) else message for message in inputs)
+    if not messages:
+        raise ParameterError("`messages` cannot be empty", hint='Give a list such as [{"role": "user", "content": …}].')
+    for place, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            hint = 'A message is {"role": "user", "content": "…"}.'
+            raise ParameterError(f"message {place} has no role: {clip(repr(message), 60)}", hint=hint)
+    return messages
+
+
+def _prompt(inputs: Inputs) -> str:
     if not isinstance(inputs, str) or not inputs:
         raise ParameterError("`inputs` cannot be empty" if inputs == "" else "the prompt must be a text")
     return str(inputs)
 
 
-def _texts(inputs: Texts) -> tuple[str, ...]:
+def _texts(inputs: Inputs) -> tuple[str, ...]:
     """Return the texts of a task that takes several; ParameterError names the first that is none."""
     texts = (inputs,) if isinstance(inputs, str) else tuple(inputs) if isinstance(inputs, Iterable) else (inputs,)
     if not texts:
@@ -485,6 +692,20 @@ def _nearness(vectors: NDArray[np.float32]) -> list[float]:
 def _steps(stream: ResultStream[TextResult]) -> Iterator[Chunk]:
     with stream:
         yield from stream
+
+
+def _chat_steps(stream: ResultStream[ChatResult], *, counts: bool) -> Iterator[ChatChunk]:
+    with stream:
+        for chunk in stream:
+            if isinstance(chunk, ChatChunk) and (chunk.choices or counts):
+                yield chunk
+
+
+async def _async_chat_steps(stream: AsyncResultStream[ChatResult], *, counts: bool) -> AsyncIterator[ChatChunk]:
+    async with stream:
+        async for chunk in stream:
+            if isinstance(chunk, ChatChunk) and (chunk.choices or counts):
+                yield chunk
 
 
 async def _async_steps(stream: AsyncResultStream[TextResult]) -> AsyncIterator[Chunk]:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from nbinfer.errors import BadAnswerError, ConnectionFailedError, InferError, ParameterError, TimedOutError
-from nbinfer.flows import LARGEST_BODY, Ask, Flow, Interrupted, Produce, Read, Relay, Request, Response, Wait
+from nbinfer.flows import LARGEST_BODY, Ask, Flow, Interrupted, Produce, Read, Relay, Request, Response, Timeout, Wait
 from nbinfer.results import Chunk, Result
 
 if TYPE_CHECKING:
@@ -269,6 +269,19 @@ class AsyncResultStream(_Stream[R]):
                 yield piece
 
 
+def reached(url: str, seconds: float) -> str:
+    """Ask an address for anything at all; return "" if it answers in time, else what went wrong."""
+    import httpx
+
+    request = Request(url=url, json=None, method="HEAD", timeout=Timeout.of(seconds))
+    try:
+        with translated(request), httpx.Client(headers=HEADERS, verify=_tls(urlsplit(url).scheme)) as client:
+            client.send(_built(client, request))
+    except InferError as error:
+        return str(error)
+    return ""
+
+
 C = TypeVar("C")
 
 
@@ -334,7 +347,7 @@ def _built(client: Any, request: Request) -> Any:
     wait = request.timeout
     timeout = httpx.Timeout(connect=wait.connect, read=wait.first_byte, write=wait.idle, pool=wait.connect)
     try:
-        content = msgspec.json.encode(request.json)
+        content = request.content if request.json is None else msgspec.json.encode(request.json)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ParameterError(f"the request cannot be written as JSON: {error}") from error
     return client.build_request(request.method, request.url, headers=request.headers, content=content, timeout=timeout)

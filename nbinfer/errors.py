@@ -6,8 +6,6 @@ and text-embeddings-inference, which share one table.
 
 from __future__ import annotations
 
-import difflib
-import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -320,6 +318,8 @@ def without_secrets(url: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest known word, or all of them when none is near."""
+    import difflib
+
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
     if close:
@@ -369,6 +369,8 @@ def _number(value: Any) -> float | None:
 
 def _untagged(text: str) -> str:
     """Reduce an HTML page of a proxy to its words."""
+    import html
+
     if re.search(r"<\s*(html|body|head|h1|p|title|!doctype)\b", text, re.IGNORECASE):
         text = html.unescape(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE))
     return " ".join(text.split())

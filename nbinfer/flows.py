@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -52,10 +51,14 @@ DEFAULT_TIMEOUT = Timeout()
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Ask: send this and wait for the head of the answer. The flow is sent a Response."""
+    """Ask: send this and wait for the head of the answer. The flow is sent a Response.
+
+    The body is `json`, or `content`, bytes whose kind is among the headers.
+    """
 
     url: str
-    json: Any
+    json: Any = None
+    content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
     timeout: Timeout = DEFAULT_TIMEOUT
@@ -71,7 +74,9 @@ class Request:
     def shown(self) -> dict[str, Any]:
         """Return the request as data, keys hidden."""
         headers = {name: redact(value, self.secrets) for name, value in self.headers.items()}
-        return {"method": self.method, "url": without_secrets(self.url), "headers": headers, "json": self.json}
+        content = self.content
+        body = {"json": self.json} if content is None else {"content": f"{len(content):,} bytes"}
+        return {"method": self.method, "url": without_secrets(self.url), "headers": headers, **body}
 
 
 @dataclass(frozen=True)
@@ -194,4 +199,6 @@ def _seconds(value: str) -> float:
     try:
         return max(float(value), 0.0)
     except ValueError:
+        from email.utils import parsedate_to_datetime
+
         return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)

@@ -2,9 +2,8 @@
 
 A group is a TypedDict whose fields carry a `Param`; `table(group)` reads it as rows. Ranges and the texts of
 refusals are text-generation-inference's (router 3.3, `validation.rs`), in the order in which that server checks.
+Annotations are evaluated as they stand, not kept as texts: reading 150 of them later is a fifth of `%load_ext`.
 """
-
-from __future__ import annotations
 
 import ast
 import functools
@@ -13,12 +12,19 @@ import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, NoReturn, TypedDict, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, NoReturn, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from nbinfer.errors import ParameterError, nearest
 
 DEFAULT_MAX_NEW_TOKENS = 256
 SEEDS = 2**64
+
+Objects = list[dict[str, Any]]
+Named = str | dict[str, Any]
+"""A name, or an object that says more."""
+Stated = bool | None
+"""True or false, written out on a line, because to another task the same flag takes a value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +70,7 @@ class Param:
 
     def check(self, value: Any) -> Any:
         """Return `value` in the option's own type, or raise ValueError with the reason."""
-        checked = _CHECKS[get_origin(self.type) or self.type](self, value)
+        checked = _CHECKS[self.type if self.type in _CHECKS else get_origin(self.type)](self, value)
         if self.choices and checked not in self.choices:
             raise ValueError(f"must be one of {', '.join(map(str, self.choices))}. Given: {value!r}")
         return checked
@@ -77,8 +83,10 @@ class Param:
             except ValueError:
                 _refuse_number(text, self)
             return self.check(value)
-        if self.type is dict:
+        if self.type in {dict, Objects}:
             return self.check(read_object(text))
+        if self.type == Named:
+            return self.check(read_object(text) if text.lstrip().startswith("{") else text)
         if self.type == list[str]:
             return self.check([text.replace("\\n", "\n").replace("\\t", "\t")])
         return self.check(text)
@@ -159,12 +167,86 @@ class TextGeneration(TypedDict, total=False):
     keep_stop: Annotated[bool, Param(description="Leave the stop text at the end of the answer.", sent=False)]
 
 
+class Chat(TypedDict, total=False):
+    """Options of chat; ranges are those of OpenAI's API."""
+
+    temperature: Annotated[
+        float,
+        Param(
+            description="Randomness: low is careful, high is daring, 0 always takes the likeliest token.",
+            usual=(0.2, 0.7, 1.0),
+            ge=0,
+            samples=True,
+        ),
+    ]
+    top_p: Annotated[
+        float,
+        Param(
+            description="Keep the likeliest tokens that together reach this probability.",
+            usual=(0.9, 0.95),
+            gt=0.0,
+            le=1.0,
+            samples=True,
+        ),
+    ]
+    max_tokens: Annotated[
+        int,
+        Param(
+            description="Most tokens to answer with.",
+            usual=(100, 256, 1000),
+            ge=1,
+            default=DEFAULT_MAX_NEW_TOKENS,
+            aliases=("max_completion_tokens", "max_new_tokens"),
+        ),
+    ]
+    stop: Annotated[
+        list[str],
+        Param(
+            description="End where this text would appear; the text itself is left out. Repeat for several.",
+            aliases=("stop_sequences",),
+        ),
+    ]
+    seed: Annotated[int, Param(description="Make sampling repeatable.", usual=(42,), ge=0, lt=SEEDS)]
+    frequency_penalty: Annotated[
+        float,
+        Param(description="Lower a token's score for each time it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0),
+    ]
+    presence_penalty: Annotated[
+        float, Param(description="Lower a token's score once it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0)
+    ]
+    n: Annotated[int, Param(description="Give this many answers.", usual=(1, 3), ge=1)]
+    logprobs: Annotated[bool, Param(description="Also report the tokens of the answer and their logprobs.")]
+    top_logprobs: Annotated[
+        int, Param(description="Also report this many alternatives for each token.", usual=(0, 5), ge=0, le=20)
+    ]
+    logit_bias: Annotated[dict[str, Any], Param(description="Token id → what to add to its score, -100 to 100.")]
+    response_format: Annotated[
+        dict[str, Any],
+        Param(
+            description='Force a form: {"type": "json_object"}, a JSON schema, or {"type": "regex", "value": …}.',
+            aliases=("grammar",),
+        ),
+    ]
+    tools: Annotated[Objects, Param(description="Functions that the model may ask to be called, in OpenAI's form.")]
+    tool_choice: Annotated[Named, Param(description="auto, none, required, or the name of a function.")]
+    tool_prompt: Annotated[str, Param(description="What TGI puts in front of the tools.")]
+    stream_options: Annotated[
+        dict[str, Any], Param(description='{"include_usage": true} gives a last chunk of counts.')
+    ]
+    keep_stop: Annotated[bool, Param(description="Leave the stop text at the end of the answer.", sent=False)]
+
+
 class TextEmbedding(TypedDict, total=False):
     """Options of text embedding."""
 
     normalize: Annotated[bool, Param(description="Give every vector the length 1.", default=True)]
     prompt_name: Annotated[
         str, Param(description="What the texts are, for models that tell queries from passages: query, passage.")
+    ]
+    dimensions: Annotated[int, Param(description="Keep this many numbers of each vector.", usual=(256,), ge=1)]
+    truncate: Annotated[Stated, Param(description="Cut texts that are too long for the model; servers do unless told.")]
+    truncation_direction: Annotated[
+        Literal["Left", "Right"], Param(description="Which end of a text that is too long is cut.")
     ]
 
 
@@ -180,6 +262,149 @@ class Rerank(TypedDict, total=False):
     return_documents: Annotated[bool, Param(description="Give the texts back with their scores.", default=True)]
 
 
+Scores = Literal["sigmoid", "softmax", "none"]
+Cut = Literal["do_not_truncate", "longest_first", "only_first", "only_second"]
+
+
+class TextClassification(TypedDict, total=False):
+    """Options of text classification."""
+
+    top_k: Annotated[int, Param(description="Keep only this many labels, the likeliest.", usual=(1, 5), ge=1)]
+    function_to_apply: Annotated[Scores, Param(description="How the model's outputs become scores.")]
+
+
+class TokenClassification(TypedDict, total=False):
+    """Options of token classification."""
+
+    aggregation_strategy: Annotated[
+        Literal["none", "simple", "first", "average", "max"],
+        Param(description="How tokens that belong together become one entity."),
+    ]
+    ignore_labels: Annotated[list[str], Param(description="Leave this label out. Repeat for several.")]
+    stride: Annotated[int, Param(description="Tokens that the parts of a long text have in common.", ge=0)]
+
+
+class ZeroShotClassification(TypedDict, total=False):
+    """Options of classification by labels of one's own."""
+
+    candidate_labels: Annotated[
+        list[str], Param(description="A label that may fit. Repeat for several.", aliases=("labels",))
+    ]
+    multi_label: Annotated[bool, Param(description="Score each label by itself: several may fit.")]
+    hypothesis_template: Annotated[
+        str, Param(description="Sentence that the labels are put into, such as `This text is about {}.`.")
+    ]
+
+
+class FillMask(TypedDict, total=False):
+    """Options of filling a mask."""
+
+    targets: Annotated[list[str], Param(description="Score only this word. Repeat for several.")]
+    top_k: Annotated[int, Param(description="Keep only this many words, the likeliest.", usual=(1, 5), ge=1)]
+
+
+class Summarization(TypedDict, total=False):
+    """Options of summarization."""
+
+    clean_up_tokenization_spaces: Annotated[bool, Param(description="Remove blanks that tokens left in the text.")]
+    generate_parameters: Annotated[dict[str, Any], Param(description="Options of text generation, as one object.")]
+    truncation: Annotated[Cut, Param(description="How a text that is too long is cut.")]
+
+
+class Translation(TypedDict, total=False):
+    """Options of translation."""
+
+    src_lang: Annotated[str, Param(description="Language of the text, for models that know several.")]
+    tgt_lang: Annotated[str, Param(description="Language to translate into, for models that know several.")]
+    clean_up_tokenization_spaces: Annotated[bool, Param(description="Remove blanks that tokens left in the text.")]
+    truncation: Annotated[Cut, Param(description="How a text that is too long is cut.")]
+    generate_parameters: Annotated[dict[str, Any], Param(description="Options of text generation, as one object.")]
+
+
+class QuestionAnswering(TypedDict, total=False):
+    """Options of answering from a text."""
+
+    context: Annotated[str, Param(description="Text that holds the answer.")]
+    align_to_words: Annotated[bool, Param(description="Begin and end an answer at the borders of words.")]
+    doc_stride: Annotated[int, Param(description="Tokens that the parts of a long text have in common.", ge=1)]
+    handle_impossible_answer: Annotated[bool, Param(description="Allow the answer that the text holds none.")]
+    max_answer_len: Annotated[int, Param(description="Longest answer, in tokens.", ge=1)]
+    max_question_len: Annotated[int, Param(description="Longest question, in tokens; the rest is cut.", ge=1)]
+    max_seq_len: Annotated[int, Param(description="Tokens of question and text that the model sees at once.", ge=1)]
+    top_k: Annotated[int, Param(description="Give this many answers, the likeliest first.", usual=(1, 3), ge=1)]
+
+
+class TableQuestionAnswering(TypedDict, total=False):
+    """Options of answering from a table."""
+
+    table: Annotated[
+        dict[str, Any], Param(description='Columns of texts, all of one length: {"city": ["Paris"], "size": ["2"]}.')
+    ]
+    padding: Annotated[
+        Literal["do_not_pad", "longest", "max_length"], Param(description="How short inputs are filled up.")
+    ]
+    sequential: Annotated[bool, Param(description="Take questions in turn, for models that need the answer before.")]
+    truncation: Annotated[
+        bool | Literal["drop_rows_to_fit", "do_not_truncate"],
+        Param(description="Whether rows of a table that is too long are dropped."),
+    ]
+
+
+class ImageClassification(TypedDict, total=False):
+    """Options of image classification."""
+
+    function_to_apply: Annotated[Scores, Param(description="How the model's outputs become scores.")]
+    top_k: Annotated[int, Param(description="Keep only this many labels, the likeliest.", usual=(1, 5), ge=1)]
+
+
+class ObjectDetection(TypedDict, total=False):
+    """Options of object detection."""
+
+    threshold: Annotated[
+        float, Param(description="Leave out what is less likely than this.", usual=(0.5, 0.9), ge=0.0, le=1.0)
+    ]
+
+
+class ImageToText(TypedDict, total=False):
+    """Options of describing an image: none."""
+
+
+class AutomaticSpeechRecognition(TypedDict, total=False):
+    """Options of speech recognition: none."""
+
+
+class TextToSpeech(TypedDict, total=False):
+    """Options of speech."""
+
+    do_sample: Annotated[bool, Param(description="Draw at random instead of taking the likeliest.")]
+    early_stopping: Annotated[
+        bool | Literal["never"], Param(description="When a search with beams ends: true, false or never.")
+    ]
+    epsilon_cutoff: Annotated[
+        float, Param(description="Draw only from what is likelier than this.", usual=(3e-4, 9e-4), ge=0.0, lt=1.0)
+    ]
+    eta_cutoff: Annotated[
+        float,
+        Param(description="The same, but stricter where the model is sure.", usual=(3e-4, 2e-3), ge=0.0, lt=1.0),
+    ]
+    max_length: Annotated[int, Param(description="Most tokens of text and sound together.", ge=1)]
+    max_new_tokens: Annotated[int, Param(description="Most tokens of sound.", ge=1)]
+    min_length: Annotated[int, Param(description="Fewest tokens of text and sound together.", ge=0)]
+    min_new_tokens: Annotated[int, Param(description="Fewest tokens of sound.", ge=0)]
+    num_beam_groups: Annotated[int, Param(description="Groups of beams that are kept apart.", ge=1)]
+    num_beams: Annotated[int, Param(description="Beams to search with.", ge=1)]
+    penalty_alpha: Annotated[float, Param(description="Weight of the penalty in contrastive search.", ge=0.0)]
+    temperature: Annotated[float, Param(description="Randomness: low is careful, high is daring.", gt=0.0)]
+    top_k: Annotated[int, Param(description="Draw only from this many, the likeliest.", ge=1)]
+    top_p: Annotated[
+        float, Param(description="Draw only from the likeliest that together reach this probability.", gt=0.0, le=1.0)
+    ]
+    typical_p: Annotated[
+        float, Param(description="Draw only from the typical, up to this probability.", gt=0.0, le=1.0)
+    ]
+    use_cache: Annotated[bool, Param(description="Whether the model keeps what it computed; off is slower.")]
+
+
 class Call(TypedDict, total=False):
     """How a call is made; the same for every task."""
 
@@ -192,11 +417,23 @@ class Call(TypedDict, total=False):
         int, Param(description="How often to try again when the model is loading or busy.", ge=0, default=3)
     ]
     headers: Annotated[dict[str, str], Param(description="Headers to send beside the client's own.")]
-    extra: Annotated[dict[str, Any], Param(description="Parameters that nbinfer does not know, sent as they are.")]
+    base_url: Annotated[str, Param(description="Address of a server; the model is then its own name for one.")]
+    provider: Annotated[
+        str, Param(description="Who runs a hub model: hf-inference, together … or fastest, cheapest, preferred.")
+    ]
+    bill_to: Annotated[str, Param(description="Organisation on Hugging Face that pays for the call.")]
+    extra: Annotated[
+        dict[str, Any],
+        Param(description="Parameters that nbinfer does not know, sent as they are.", aliases=("extra_body",)),
+    ]
 
 
 class TextGenerationCall(TextGeneration, Call, total=False):
     """All that `text_generation` takes beside the prompt."""
+
+
+class ChatCall(Chat, Call, total=False):
+    """All that `chat_completion` takes beside the messages."""
 
 
 class TextEmbeddingCall(TextEmbedding, Call, total=False):
@@ -300,22 +537,6 @@ def sampling(values: Mapping[str, Any]) -> bool:
     return bool(values.get("do_sample", chosen))
 
 
-def native(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return options of text generation as TGI understands them, and notices of what therefore has no effect.
-
-    Sampling is always said explicitly, because the server guesses differently with and without `parameters`.
-    Temperature 0, which the server refuses, becomes no sampling.
-    """
-    rows = table(TextGeneration)
-    wire = {name: value for name, value in (defaults(TextGeneration) | dict(values)).items() if rows[name].sent}
-    wire["do_sample"] = sampling(values)
-    unused = []
-    if greedy(values):
-        del wire["temperature"]
-        unused = [name for name, row in rows.items() if row.samples and wire.pop(name, None) is not None]
-    return wire, [f"no effect at temperature 0: {', '.join(unused)}"] if unused else []
-
-
 def _text_generation_rules(values: Mapping[str, Any], limits: Limits) -> list[str]:
     """Check what concerns several options, or what only the server at hand can say."""
     problems = []
@@ -339,24 +560,36 @@ def _text_generation_rules(values: Mapping[str, Any], limits: Limits) -> list[st
     return problems
 
 
+def _chat_rules(values: Mapping[str, Any], _limits: Limits) -> list[str]:
+    if values.get("top_logprobs") and not values.get("logprobs", True):
+        return ["`top_logprobs` needs `logprobs`, which is False: leave one out"]
+    return []
+
+
 def _rerank_rules(values: Mapping[str, Any], _limits: Limits) -> list[str]:
     return [] if values.get("query", "").strip() else ["`query` is missing: what should the texts be ranked for?"]
 
 
+def _translation_rules(values: Mapping[str, Any], _limits: Limits) -> list[str]:
+    if ("src_lang" in values) != ("tgt_lang" in values):
+        return ["`src_lang` and `tgt_lang` belong together: give both or none"]
+    return []
+
+
+def _needs(name: str, question: str) -> Callable[[Mapping[str, Any], Limits], list[str]]:
+    """Return the rule that an option must be given."""
+    return lambda values, _limits: [] if values.get(name) else [f"`{name}` is missing: {question}"]
+
+
 _RULES: dict[type, Callable[[Mapping[str, Any], Limits], list[str]]] = {
     TextGeneration: _text_generation_rules,
+    Chat: _chat_rules,
     Rerank: _rerank_rules,
+    Translation: _translation_rules,
+    ZeroShotClassification: _needs("candidate_labels", "which labels may fit?"),
+    QuestionAnswering: _needs("context", "which text holds the answer?"),
+    TableQuestionAnswering: _needs("table", "which table holds the answer?"),
 }
-
-
-def streaming_problems(values: Mapping[str, Any]) -> list[str]:
-    """Say, in the server's words, which options cannot go with a stream."""
-    problems = []
-    if values.get("best_of", 1) != 1:
-        problems.append("`best_of` != 1 is not supported when streaming tokens")
-    if values.get("decoder_input_details"):
-        problems.append("`decoder_input_details` == true is not supported when streaming tokens")
-    return problems
 
 
 def read_object(text: str) -> Any:
@@ -444,27 +677,70 @@ def _object(_row: Param, value: Any) -> dict[str, Any]:
     return value
 
 
+def _objects(_row: Param, value: Any) -> Objects:
+    objects: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else [None]
+    if not all(isinstance(item, dict) for item in objects):
+        raise ValueError(f"must be a list of objects. Given: {value!r}")
+    return objects
+
+
+def _switch(row: Param, value: Any) -> bool | str:
+    """Check what is true, false, or one of a few words."""
+    words = [word for part in get_args(row.type) for word in get_args(part)]
+    if isinstance(value, str) and value in words:
+        return value
+    try:
+        return _boolean(row, value)
+    except ValueError:
+        raise ValueError(f"must be {' or '.join(['true', 'false', *words])}. Given: {value!r}") from None
+
+
+def _named(_row: Param, value: Any) -> Named:
+    if not isinstance(value, str | dict) or not value:
+        raise ValueError(f"must be a name or an object. Given: {value!r}")
+    return value
+
+
 _CHECKS: dict[Any, Callable[[Param, Any], Any]] = {
+    Objects: _objects,
+    Named: _named,
     int: _whole,
     float: _real,
     bool: _boolean,
     str: _text,
     list: _texts,
     dict: _object,
+    Union: _switch,
+    UnionType: _switch,
 }
 
 __all__ = [
+    "AutomaticSpeechRecognition",
     "Call",
+    "Chat",
+    "ChatCall",
+    "FillMask",
+    "ImageClassification",
+    "ImageToText",
     "Limits",
+    "ObjectDetection",
     "Param",
+    "QuestionAnswering",
     "Rerank",
     "RerankCall",
     "SparseEmbedding",
     "SparseEmbeddingCall",
+    "Summarization",
+    "TableQuestionAnswering",
+    "TextClassification",
     "TextEmbedding",
     "TextEmbeddingCall",
     "TextGeneration",
     "TextGenerationCall",
+    "TextToSpeech",
+    "TokenClassification",
+    "Translation",
+    "ZeroShotClassification",
     "defaults",
     "resolve",
     "sampling",

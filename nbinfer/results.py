@@ -30,9 +30,12 @@ FINISH_REASONS = {
 
 
 class Token(msgspec.Struct, gc=False):
-    """One token: its id, text and natural logarithm of probability; `special` marks control tokens."""
+    """One token: its id, text and natural logarithm of probability; `special` marks control tokens.
 
-    id: int
+    OpenAI's form tells no ids: there it is None.
+    """
+
+    id: int | None
     text: str
     logprob: float | None = None
     special: bool = False
@@ -201,7 +204,7 @@ class TextResult(Result):
 
     def __repr__(self) -> str:
         """Show the start of the text and the one-line account of the call."""
-        return f"<TextResult {self.text[:60]!r}{'…' * (len(self.text) > 60)} ({self.footer})>"
+        return f"<{type(self).__name__} {self.text[:60]!r}{'…' * (len(self.text) > 60)} ({self.footer})>"
 
     @property
     def amount(self) -> str:

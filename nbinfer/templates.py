@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import functools
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbinfer.errors import TemplateError, nearest
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 BOS, EOS = "<s>", "</s>"
 LLAMA2_TAGS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", BOS, EOS, "<unk>")
@@ -36,6 +41,45 @@ def llama2_chat(messages: Sequence[Mapping[str, str]]) -> str:
         for question, answer in zip(turns[0:-1:2], turns[1::2], strict=True)
     )
     return f"{text}{BOS}[INST] {turns[-1].strip()} [/INST]"
+
+
+def render_chat(messages: Sequence[Mapping[str, Any]], template: str, **variables: Any) -> str:
+    """Render messages with a model's own chat template, a Jinja text, as transformers' `apply_chat_template` does.
+
+    `variables` are what the template may name beside the messages: bos_token, eos_token, tools, documents. It runs in
+    jinja2's immutable sandbox. Raises TemplateError when it refuses the messages or cannot be read.
+    """
+    import jinja2
+
+    try:
+        text = _sandbox().from_string(template).render(messages=messages, **{"add_generation_prompt": True} | variables)
+    except (jinja2.TemplateError, TypeError, ValueError, RecursionError) as error:
+        raise TemplateError(f"the model's chat template refuses these messages: {error}") from error
+    return str(text)
+
+
+@functools.cache
+def _sandbox() -> Environment:
+    """Return the environment that models' templates expect: two functions, one filter, no way out."""
+    import datetime as dt
+
+    import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def refuse(message: str) -> str:
+        raise jinja2.TemplateError(message)
+
+    def tojson(value: Any, **options: Any) -> str:
+        return json.dumps(value, **{"ensure_ascii": False} | options)
+
+    sandbox = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    sandbox.filters["tojson"] = tojson
+    sandbox.globals["raise_exception"] = refuse
+    # A prompt has the reader's own date.
+    sandbox.globals["strftime_now"] = lambda form: dt.datetime.now().astimezone().strftime(form)
+    return sandbox
 
 
 def _one_question(template: Callable[[Sequence[Mapping[str, str]]], str]) -> Callable[[str], str]:
@@ -122,4 +166,4 @@ def _read(node: ast.expr, variables: Mapping[str, Any]) -> Any:
     raise _NotAllowedError
 
 
-__all__ = ["TEMPLATES", "interpolate", "llama2_chat", "wrapped"]
+__all__ = ["TEMPLATES", "interpolate", "llama2_chat", "render_chat", "wrapped"]

@@ -47,7 +47,12 @@ _loading = threading.Lock()
 
 def usual(task: str) -> str | None:
     """Return the name of the embedded model for a task, None if there is none."""
-    return next((name for name, model in MODELS.items() if model.task == task), None)
+    return next((name for name, model in MODELS.items() if model.task == done_by(task)), None)
+
+
+def done_by(task: str) -> str:
+    """Return the task that a model must be made for to do this one: who writes texts can answer a chat."""
+    return "text-generation" if task == "chat" else task
 
 
 def load(name: str, task: str) -> Any:
@@ -56,7 +61,7 @@ def load(name: str, task: str) -> Any:
     A text model generates, an embedder embeds, a sparse encoder weighs, a ranker scores. Raises UnsupportedTaskError
     for a model that does something else, and what `nbinfer.local.hub.load` raises.
     """
-    model = MODELS.get(name)
+    model, task = MODELS.get(name), done_by(task)
     if model is not None and model.task != task:
         hint = f"`-m local` chooses local/{usual(task)} for it." if usual(task) else ""
         raise UnsupportedTaskError(f"local/{name} is for {model.task}; it does not offer `{task}`", hint=hint)

@@ -12,17 +12,20 @@ from typing import Annotated, Any, TypedDict
 
 from nbinfer.errors import ParameterError, nearest
 from nbinfer.params import Call, Param, names, read_object, table
+from nbinfer.snippets import LANGUAGES
 from nbinfer.tasks import FORMS, TASKS
 
 TASK_WORDS: Mapping[str, str] = {word: task.name for task in TASKS.values() for word in (task.name, *task.aliases)}
 """What may be written as the task of a cell, and the task it means."""
+
+OF_CALLS = ("base_url", "provider", "bill_to", "timeout", "retries")
+"""Options of a call that are flags under their own name; the magics have their own words for the others."""
 
 
 class Cell(TypedDict, total=False):
     """What the magics do with a call, beside the options of its task."""
 
     model: Annotated[str, Param(description="Model: a hub id, a URL, or local (the default).", aliases=("m",))]
-    base_url: Annotated[str, Param(description="Address of a server; the same as `-m URL`.")]
     api_key_env: Annotated[str, Param(description="Environment variable that holds the key for this server.")]
     header: Annotated[list[str], Param(description="Header to send, `'Name: value'`. Repeat for several.")]
     no_cache: Annotated[bool, Param(description="Ask for a fresh answer (x-use-cache: 0).")]
@@ -34,27 +37,36 @@ class Cell(TypedDict, total=False):
     ]
     tee: Annotated[str, Param(description="File that the text is written to as it arrives.")]
     template: Annotated[str, Param(description="Chat template to put the prompt into.")]
+    system: Annotated[str, Param(description="What the model is told before the conversation begins.")]
     lines: Annotated[bool, Param(description="Take each line of the cell as a text of its own.")]
     raw: Annotated[bool, Param(description="Send the prompt as typed: fill in no `{{ names }}`.")]
     dry_run: Annotated[bool, Param(description="Show the rendered prompt and the request; send nothing.")]
+    as_code: Annotated[
+        str,
+        Param(description="Show the request as code; send nothing.", choices=tuple(LANGUAGES), aliases=("as",)),
+    ]
     param: Annotated[list[str], Param(description="`name=value` of a parameter that nbinfer does not know.")]
     task: Annotated[str, Param(description="Task, for `%infer`; `%%infer` takes it as its first word.")]
     help: Annotated[bool, Param(description="Show this help.", aliases=("h",))]
 
 
 def cell_rows() -> dict[str, Param]:
-    """Return the magics' own options: those above, and how long to wait and how often to try."""
-    return {**table(Cell), **{name: row for name, row in table(Call).items() if name in {"timeout", "retries"}}}
+    """Return the magics' own options: those above, and the ways to make a call that are no secret."""
+    return {**table(Cell), **{name: row for name, row in table(Call).items() if name in OF_CALLS}}
 
 
 @functools.cache
-def flags() -> Mapping[str, Param]:
-    """Return every flag with the row it sets; a flag with `no_` in front sets False."""
-    of_tasks = (row for task in TASKS.values() for row in table(task.parameters).values())
-    found = {}
+def flags(task: str = "") -> Mapping[str, Param]:
+    """Return every flag of a task, or of all, with the row it sets; a flag with `no_` in front sets False.
+
+    Tasks may use one word for different options, but never one that takes a value and one that takes none.
+    """
+    tasks = [TASKS[task]] if task else TASKS.values()
+    of_tasks = (row for task in tasks for row in table(task.parameters).values())
+    found: dict[str, Param] = {}
     for row in (*cell_rows().values(), *of_tasks):
         for name in (row.name, *row.aliases):
-            found[f"-{name}" if len(name) == 1 else "--" + name.replace("_", "-")] = row
+            found.setdefault(f"-{name}" if len(name) == 1 else "--" + name.replace("_", "-"), row)
     return found
 
 
@@ -77,10 +89,10 @@ def read(line: str, *, is_cell: bool) -> Line:
     """
     found = Line()
     line, found.silent = _silenced(line)
-    words = Words(line)
+    words, given = Words(line), []
     while (word := words.next()) is not None:
         if words.typed_dash and len(word) > 1:
-            _take_flag(word, words, found)
+            given.append(_flag(word, words))
         elif not is_cell:
             found.prompt = words.rest_from_here()
             break
@@ -89,8 +101,11 @@ def read(line: str, *, is_cell: bool) -> Line:
             found.options["out"] = word
         else:
             found.task = task_of(word)
-    if "task" in found.options:
-        found.task = task_of(found.options.pop("task"))
+    # A flag may mean different things to different tasks, and the task may be the last word of the line.
+    found.task = next((task_of(str(value)) for _, flag, value in given if flag == "--task"), found.task)
+    for typed, flag, value in given:
+        _set(found, typed, flag, value)
+    found.options.pop("task", None)
     _check(found)
     return found
 
@@ -149,25 +164,34 @@ class Words:
         return self._line[self._start :].strip()
 
 
-def _take_flag(word: str, words: Words, found: Line) -> None:
+def _flag(word: str, words: Words) -> tuple[str, str, str | bool]:
+    """Read a flag, as typed and as it is called, and its value: a text, or what a flag without one says."""
     flag, _, given = word.partition("=")
     name = flag if not flag.startswith("--") else flag.replace("_", "-")
     row = flags().get(name)
-    value: Any
     if row is None and name.startswith("--no-") and (row := flags().get("--" + name[5:])) and row.type is bool:
-        value = False
-    elif row is None:
+        return flag, "--" + name[5:], False
+    if row is None:
         raise ParameterError(f"unknown flag {flag}", hint=nearest(flag, [f for f in flags() if len(f) > 2]))
-    elif row.type is bool and not given:
-        value = True
-    else:
-        text = given if "=" in word else words.next()
-        if text is None:
-            raise ParameterError(f"{flag} needs a value", hint=row.description)
-        value = _parsed(row, flag, text)
+    if row.type is bool and "=" not in word:
+        return flag, name, True
+    text = given if "=" in word else words.next()
+    if text is None:
+        raise ParameterError(f"{flag} needs a value", hint=row.description)
+    return flag, name, text
+
+
+def _set(found: Line, typed: str, flag: str, given: str | bool) -> None:  # noqa: FBT001 - a value, as typed
+    """Set the option that a flag means to the task of the line."""
+    row = flags(found.task).get(flag)
+    if row is None:
+        owners = [task for task in TASKS if flag in flags(task)]
+        hint = f"It belongs to {owners[0]}. {nearest(typed, [f for f in flags(found.task) if len(f) > 2])}"
+        raise ParameterError(f"{found.task} has no {typed}", hint=hint.partition(" Known:")[0])
+    value = _parsed(row, typed, given) if isinstance(given, str) else given
     own = found.options if row.name in cell_rows() else found.parameters
     if row.name in own and not isinstance(value, list):
-        raise ParameterError(f"{flag} is given twice")
+        raise ParameterError(f"{typed} is given twice")
     own[row.name] = own[row.name] + value if row.name in own else value
 
 
@@ -182,18 +206,15 @@ def _check(found: Line) -> None:
     out = found.options.get("out")
     if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
         raise ParameterError(f"`{out}` cannot be the name of a variable")
+    if "system" in found.options and not TASKS[found.task].turns:
+        raise ParameterError(f"{found.task} has no --system", hint="It belongs to chat: %%infer chat --system …")
     form, forms = found.options.get("format"), TASKS[found.task].result.forms
     if form and form not in forms:
         raise ParameterError(f"{found.task} has no --format {form}", hint=f"It has {', '.join(forms)}.")
-    if "base_url" in found.options and "model" in found.options:
-        raise ParameterError("-m and --base-url say the same thing: give one of them")
     known = names(TASKS[found.task].parameters)
     for name, value in map(_named, found.options.pop("param", ())):
         home = found.parameters if name in known else found.options.setdefault("extra", {})
         home[name] = value
-    for name in found.parameters.keys() - known.keys():
-        owners = [task.name for task in TASKS.values() if name in names(task.parameters)]
-        raise ParameterError(f"{found.task} has no --{name.replace('_', '-')}", hint=f"It belongs to {owners[0]}.")
     found.options["headers"] = dict(map(_header, found.options.pop("header", ())))
 
 

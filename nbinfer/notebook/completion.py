@@ -39,7 +39,8 @@ def complete(context: CompletionContext) -> SimpleMatcherResult:
     if previous in flags() and flags()[previous].type is not bool:
         return _matching(word, _values(previous), "value")
     if word.startswith("-"):
-        return _matching(word, _flags(), "flag")
+        task = next((TASK_WORDS[said] for said in words if said in TASK_WORDS), "text-generation")
+        return _matching(word, _flags(task), "flag")
     return _matching(word, TASK_WORDS, "task") if before.lstrip().startswith("%%") else _NOTHING
 
 
@@ -48,8 +49,8 @@ def _matching(fragment: str, offered: Iterable[str], kind: str) -> SimpleMatcher
     return {"completions": found, "matched_fragment": fragment, "suppress": bool(found), "ordered": True}
 
 
-def _flags() -> Iterator[str]:
-    for flag, row in flags().items():
+def _flags(task: str) -> Iterator[str]:
+    for flag, row in flags(task).items():
         yield flag
         if row.type is bool and len(flag) > 2 and not flag.startswith("--no-"):
             yield f"--no-{flag[2:]}"
@@ -59,9 +60,10 @@ def _values(flag: str) -> Iterable[str]:
     row = flags()[flag]
     match row.name:
         case "model":
+            from nbinfer.known import KNOWN
             from nbinfer.services import known_models
 
-            return known_models()
+            return (*known_models(), *(model.id for model in KNOWN))
         case "template":
             return TEMPLATES
         case "out":

@@ -6,13 +6,15 @@ complete, one output with the whole of it takes their place.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
+from nbinfer.chats import content_text
 from nbinfer.markdown import code_block, finished, safe
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ class Notebook(Live):
     def _show(self, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
         known = bool(self._id)
         if not known:
-            self._id = uuid4().hex
+            self._id = os.urandom(16).hex()
         self._shell.display_pub.publish(
             data=dict(data), metadata=dict(metadata or {}), transient={"display_id": self._id}, update=known
         )
@@ -184,6 +186,32 @@ class Preview(dict[str, Any]):
 
         body = self.get("json", self)
         rest = msgspec.json.format(msgspec.json.encode(dict(self)), indent=2).decode()
-        prompt = str(body.get("inputs") or "\n".join(body.get("texts", ())))
+        prompt = _asked(body)
         shown_as = f"**Prompt**\n\n{code_block(prompt, 'text')}\n\n**Request**\n\n{code_block(rest, 'json')}"
         return {"text/plain": f"{prompt}\n\n{rest}", "text/markdown": shown_as}
+
+
+@dataclass(frozen=True)
+class Code:
+    """A request as code: `str` gives the text."""
+
+    text: str
+    language: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        block = code_block(self.text, LEXERS.get(self.language, self.language))
+        return {"text/plain": self.text, "text/markdown": block}
+
+
+LEXERS = {"curl": "bash"}
+
+
+def _asked(body: Any) -> str:
+    """Return what a request is about, as text."""
+    if "messages" in body:
+        return "\n\n".join(f"{turn.get('role')}: {content_text(turn.get('content'))}" for turn in body["messages"])
+    found = body.get("inputs") or body.get("prompt") or body.get("texts") or body.get("input") or ""
+    return "\n".join(map(str, found)) if isinstance(found, list) else str(found)

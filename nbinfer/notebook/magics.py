@@ -11,8 +11,8 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 import nbinfer
 from nbinfer.errors import InferError, ParameterError, without_secrets
-from nbinfer.notebook.arguments import Line, help_text, read
-from nbinfer.notebook.display import Live, Preview, live, shown
+from nbinfer.notebook.arguments import OF_CALLS, Line, help_text, read
+from nbinfer.notebook.display import Code, Live, Preview, live, shown
 from nbinfer.params import table
 from nbinfer.results import Progress
 from nbinfer.tasks import TASKS
@@ -75,27 +75,35 @@ class InferMagics(Magics):
             print(help_text())
             return None
         prompt = self._prompt(arguments, arguments.prompt if cell is None else cell.removesuffix("\n"))
-        inputs = _lines(prompt) if TASKS[arguments.task].by_line or arguments.options.get("lines") else prompt
+        inputs = self._inputs(arguments, prompt)
         client, parameters = self.client, self._parameters(arguments)
         if arguments.options.get("dry_run"):
             preview = self._keep(arguments, Preview(client.preview(arguments.task, inputs, **parameters)))
             if arguments.silent:
                 shown(preview, self.shell)
             return preview
+        if language := arguments.options.get("as_code"):
+            code = Code(client.snippet(arguments.task, inputs, language=language, **parameters), language)
+            return self._keep(arguments, code)
         stream = client.stream(arguments.task, inputs, **parameters)
-        return self._shown(arguments, stream, model=parameters["model"] or "local", alone=self._alone(cell))
+        return self._shown(
+            arguments, stream, model=parameters["model"] or parameters.get("base_url", "local"), alone=self._alone(cell)
+        )
 
     @line_magic
     def infer_models(self, line: str) -> pd.DataFrame:
-        """List the models that run on this machine, as a DataFrame; `%infer_models get org/name` fetches one."""
-        from nbinfer.catalogue import fetch, models
+        """List the models that run on this machine; `--known` those that people name; `get org/name` fetches one."""
+        from nbinfer.catalogue import fetch, known, models
 
-        words = line.split()
-        if words and (words[0] != "get" or len(words) != 2):
-            raise ParameterError(f"%infer_models {line}: it takes nothing, or `get` and the name of a model")
-        if words:
-            print(f"ready: -m {fetch(words[1])}")
-        return models()
+        match line.split():
+            case []:
+                return models()
+            case ["--known"]:
+                return known()
+            case ["get", name]:
+                print(f"ready: -m {fetch(name)}")
+                return models()
+        raise ParameterError(f"%infer_models {line}: it takes nothing, --known, or `get` and the name of a model")
 
     def _prompt(self, arguments: Line, text: str) -> str:
         if not text.strip():
@@ -105,26 +113,38 @@ class InferMagics(Magics):
         template = arguments.options.get("template")
         return wrapped(template, text) if template else text
 
+    def _inputs(self, arguments: Line, prompt: str) -> Any:
+        """Return what the task makes of the text in a cell."""
+        task = TASKS[arguments.task]
+        if task.turns:
+            system = arguments.options.get("system")
+            first = [{"role": "system", "content": interpolate(system, self.shell.user_ns)}] if system else []
+            return [*first, {"role": "user", "content": prompt}]
+        if task.file:
+            return prompt.strip()
+        return _lines(prompt) if task.by_line or arguments.options.get("lines") else prompt
+
     def _parameters(self, arguments: Line) -> dict[str, Any]:
         """Put together what the client is called with."""
         from nbinfer.client import key_of
         from nbinfer.services import locate
 
         options = arguments.options
-        model = options.get("base_url") or options.get("model")
-        service, _ = locate(model or "local", task=arguments.task, bare_ids=False)
+        task, place = TASKS[arguments.task], options.get("base_url") or options.get("model") or "local"
+        service, _ = locate(place, task=task.name, bare_ids=False)
         given = arguments.parameters
-        samples = {name for name, row in table(TASKS[arguments.task].parameters).items() if row.samples}
-        silent = service.name == "local" and samples and not {*samples, "do_sample"} & given.keys()
+        samples = {name for name, row in table(task.parameters).items() if row.samples}
+        silent = (
+            service.name == "local" and LOCAL_SAMPLING.keys() <= samples and not {*samples, "do_sample"} & given.keys()
+        )
         usual = LOCAL_SAMPLING if silent else {}
-        call: dict[str, Any] = {
-            name: options[name] for name in ("timeout", "retries", "headers", "extra") if name in options
-        }
+        call: dict[str, Any] = {name: options[name] for name in (*OF_CALLS, "headers", "extra") if name in options}
         if options.get("no_cache"):
-            call["use_cache"] = False
+            # As a header: to some tasks `use_cache` is a parameter of the model.
+            call["headers"] = {**call.get("headers", {}), "x-use-cache": "0"}
         if name := options.get("api_key_env"):
             call["api_key"] = key_of({"env": name})
-        return {"model": model, **usual, **given, **call}
+        return {"model": options.get("model"), **usual, **given, **call}
 
     def _shown(self, arguments: Line, stream: ResultStream[Result], *, model: str, alone: bool) -> Result:
         """Show the answer while it arrives, and keep it whatever happens."""
@@ -158,7 +178,7 @@ class InferMagics(Magics):
         """Put a result where the user will look for it; the display hook does the same for `_` and `Out[n]`."""
         if name := arguments.options.get("out"):
             self.shell.user_ns[name] = result
-        if not isinstance(result, Preview):
+        if not isinstance(result, Preview | Code):
             nbinfer.last = result  # type: ignore[assignment]
         return result
 
@@ -174,7 +194,8 @@ class InferMagics(Magics):
         return source.startswith("%%infer") if cell is not None else source.startswith("%infer") and "\n" not in source
 
 
-InferMagics.infer.__doc__ = help_text()
+# IPython asks a thing for `getdoc` before it looks at its docstring: nothing is written before it is read.
+InferMagics.infer.getdoc = help_text  # type: ignore[union-attr]
 
 
 def _lines(text: str) -> list[str]:

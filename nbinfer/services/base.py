@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from nbinfer.flows import DEFAULT_TIMEOUT, Flow, Timeout
+from nbinfer.chats import Message
+from nbinfer.flows import DEFAULT_TIMEOUT, Flow, Request, Timeout
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One call, checked: the task, its input, the options given (canonical names, no defaults), and how to send it.
 
-    `inputs` is the prompt of a task that takes one, `texts` are the texts of a task that takes several. `extra` holds
-    parameters that only the service knows. `stream` None streams where the options allow it; `details` False asks for
-    the bare text.
+    `inputs` is the prompt of a task that takes one, `texts` are the texts of a task that takes several, `messages`
+    those of a chat, `file` is that of a task that takes one, `arguments` are those of a method of huggingface_hub that
+    is no task of `nbinfer.tasks`. `model` is a hub id, an address or a local name, `name` what the server at an address
+    calls its model. `extra` holds parameters that only the service knows. `stream` None streams where the options allow
+    it; `details` False asks for the bare text. `servers` is what servers said of themselves, as long as the client
+    lives.
     """
 
     task: str
     inputs: str = ""
     texts: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
+    file: Any = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     model: str
+    name: str = ""
+    provider: str | None = None
+    bill_to: str | None = None
+    servers: MutableMapping[str, Mapping[str, Any]] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
@@ -40,6 +51,8 @@ class Service(ABC):
     label: ClassVar[str]
     tasks: ClassVar[Collection[str]]
     """Names of the tasks in `nbinfer.tasks` that it offers."""
+    borrows: ClassVar[bool] = False
+    """Whether it offers what huggingface_hub's client can do beside them."""
 
     @abstractmethod
     def flow(self, call: Call) -> Flow[Any]:
@@ -48,3 +61,7 @@ class Service(ABC):
     @abstractmethod
     def preview(self, call: Call) -> dict[str, Any]:
         """Return what would be sent, keys hidden, without sending it."""
+
+    @abstractmethod
+    def request(self, call: Call) -> Request:
+        """Return the request that would be sent; ParameterError where nothing goes over a wire."""

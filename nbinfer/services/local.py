@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
-from nbinfer.answers import RowsAnswer, TextAnswer
+from nbinfer.answers import ChatAnswer, RowsAnswer, TextAnswer
+from nbinfer.chats import (
+    ChatChunk,
+    ChatResult,
+    ChatUsage,
+    Choice,
+    Delta,
+    Logprob,
+    TopLogprob,
+    content_text,
+)
+from nbinfer.dialects import chat, native, streaming_problems
 from nbinfer.errors import ParameterError
-from nbinfer.flows import Flow, Produce, Steps, answered
+from nbinfer.flows import Flow, Produce, Request, Steps, answered
 from nbinfer.local import MODELS, load
-from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGeneration, defaults, native, resolve, streaming_problems
-from nbinfer.results import Chunk, TextResult
+from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGeneration, defaults, resolve
+from nbinfer.results import Chunk, TextResult, normalised
 from nbinfer.services.base import Call, Service
 from nbinfer.tasks import TASKS
+from nbinfer.templates import BOS, llama2_chat, render_chat
 from nbinfer.vectors import RowsResult
 
 UNUSED = ("watermark", "adapter_id")
+SERVERS_OWN = ("dimensions", "truncate", "truncation_direction")
+"""Options of text embedding that only servers have."""
+CHAT: Mapping[str, str] = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_new_tokens",
+    "stop": "stop",
+    "seed": "seed",
+    "frequency_penalty": "frequency_penalty",
+    "top_logprobs": "top_n_tokens",
+}
+"""Option of chat → the option of text generation that does it."""
 
 ROWS: Mapping[str, Callable[[Any, tuple[str, ...], Mapping[str, Any]], Iterable[Any]]] = {
     "text-embedding": lambda model, texts, options: model.embed(texts, **options),
@@ -31,17 +57,24 @@ class Local(Service):
 
     name = "local"
     label = "Embedded models and ONNX models"
-    tasks: ClassVar[Collection[str]] = ("text-generation", *ROWS)
+    tasks: ClassVar[Collection[str]] = ("text-generation", "chat", *ROWS)
 
     def flow(self, call: Call) -> Flow[Any]:
         """Return the flow of a call; the model is loaded when its first step is asked for."""
-        return _text(call) if call.task == "text-generation" else _rows(call)
+        return _FLOWS.get(call.task, _rows)(call)
 
     def preview(self, call: Call) -> dict[str, Any]:
         """Return what the model would be given."""
         if call.task == "text-generation":
             return {"model": call.model, "inputs": call.inputs, "parameters": _parameters(call)[0]}
+        if call.task == "chat":
+            return {"model": call.model, "messages": list(call.messages), "parameters": chat(call.parameters)}
         return {"model": call.model, "texts": list(call.texts), "parameters": _options(call)[0]}
+
+    def request(self, call: Call) -> Request:
+        """Refuse: there is no wire."""
+        hint = "Name a server's model with -m."
+        raise ParameterError(f"{call.model} runs in this process: there is no request to show", hint=hint)
 
 
 def _text(call: Call) -> Flow[TextResult]:
@@ -49,7 +82,10 @@ def _text(call: Call) -> Flow[TextResult]:
         raise ParameterError("\n".join(problems))
     parameters, notices = _parameters(call)
     keep_stop = bool(call.parameters.get("keep_stop"))
-    answer = TextAnswer(call.inputs, parameters, model=call.model, keep_stop=keep_stop, notices=notices)
+    full_text = bool(call.parameters.get("return_full_text"))
+    answer = TextAnswer(
+        call.inputs, parameters, model=call.model, full_text=full_text, keep_stop=keep_stop, notices=notices
+    )
 
     def attempt(_again: bool) -> Steps:  # noqa: FBT001 - the shape flows.answered asks for
         yield Produce(_chunks(call, answer, parameters))
@@ -65,17 +101,77 @@ def _parameters(call: Call) -> tuple[dict[str, Any], list[str]]:
 
 def _chunks(call: Call, answer: TextAnswer, parameters: dict[str, Any]) -> Iterator[Chunk]:
     """Load the model and generate until a stop text is complete."""
-    model = load(_name(call), call.task)
+    for chunk in _generated(load(_name(call), call.task), call, parameters):
+        yield answer.add(chunk)
+        if answer.stopped:
+            return
+
+
+def _generated(model: Any, call: Call, parameters: dict[str, Any]) -> Iterator[Chunk]:
     resolve(TextGeneration, call.parameters, limits=model.limits)
     if "max_new_tokens" not in call.parameters:
         # Nobody asked for 256: a long prompt leaves less, and none leaves the refusal to the model.
         read = min(model.count(call.inputs), call.parameters.get("truncate", math.inf))
         room = int((model.limits.max_total_tokens or 0) - read)
         parameters |= {"max_new_tokens": min(DEFAULT_MAX_NEW_TOKENS, room) if room > 0 else None}
-    for chunk in model.generate(call.inputs, parameters):
-        yield answer.add(chunk)
+    chunks: Iterator[Chunk] = model.generate(call.inputs, parameters)
+    return chunks
+
+
+def _chat(call: Call) -> Flow[ChatResult]:
+    wanted = chat(call.parameters) | dict(call.extra)
+    unused = [name for name in wanted if name not in (*CHAT, "logprobs", "stream_options")]
+    notices = [f"not used by {call.model}: {', '.join(unused)}"] if unused else []
+    keep_stop = bool(call.parameters.get("keep_stop"))
+    answer = ChatAnswer(call.messages, wanted, model=call.model, keep_stop=keep_stop, notices=notices)
+
+    def attempt(_again: bool) -> Steps:  # noqa: FBT001 - the shape flows.answered asks for
+        yield Produce(_replies(call, answer))
+
+    return answered(answer, attempt)
+
+
+def _replies(call: Call, answer: ChatAnswer) -> Iterator[Chunk]:
+    """Put the messages into the model's own form, generate, and hand on what comes in OpenAI's form."""
+    model = load(_name(call), call.task)
+    answer.prompt = _prompt(model, call)
+    parameters = {CHAT[name]: value for name, value in call.parameters.items() if name in CHAT and name != "stop"}
+    # The tokenizer puts the first <s> in front by itself.
+    typed = answer.prompt.removeprefix(model.special_tokens.get("bos_token", BOS))
+    as_text = replace(call, inputs=typed, parameters=parameters)
+    written, answer.envelope = "", {"id": "", "created": int(time.time()), "model": call.model}
+    for chunk in _generated(model, as_text, native(parameters)[0]):
+        piece = "" if chunk.token is None or chunk.token.special else chunk.token.text
+        # Llama 2 begins its answers with a blank.
+        piece, written = (piece.lstrip(), written + piece) if not written.strip() else (piece, written)
+        yield answer.add(_in_openai_form(chunk, piece, answer))
         if answer.stopped:
-            return
+            break
+    # One answer is all there is, also where `n` asked for more.
+    answer.done = True
+
+
+def _prompt(model: Any, call: Call) -> str:
+    messages = [{**message, "content": content_text(message.get("content"))} for message in call.messages]
+    if model.chat_template is None:
+        return llama2_chat(messages)
+    return render_chat(messages, model.chat_template, **model.special_tokens)
+
+
+def _in_openai_form(chunk: Chunk, piece: str, answer: ChatAnswer) -> ChatChunk:
+    choice = Choice(delta=Delta(role="assistant", content=piece))
+    if answer.logprobs and chunk.token is not None:
+        tops = [TopLogprob(token.text, token.logprob) for token in chunk.top_tokens or ()]
+        choice.logprobs = {"content": [Logprob(chunk.token.text, chunk.token.logprob, tops)]}
+    usage = None
+    if (details := chunk.details) is not None:
+        choice.finish_reason = normalised(details.finish_reason)
+        read = details.input_length or 0
+        usage = ChatUsage(read, details.generated_tokens, read + details.generated_tokens)
+    return ChatChunk(token=chunk.token, choices=[choice], usage=usage, **answer.envelope)
+
+
+_FLOWS: Mapping[str, Callable[[Call], Flow[Any]]] = {"text-generation": _text, "chat": _chat}
 
 
 def _rows(call: Call) -> Flow[RowsResult]:
@@ -91,9 +187,8 @@ def _rows(call: Call) -> Flow[RowsResult]:
 
 def _options(call: Call) -> tuple[dict[str, Any], list[str]]:
     options = defaults(TASKS[call.task].parameters) | dict(call.parameters)
-    unused = list(call.extra)
-    if _name(call) in MODELS and options.pop("prompt_name", None):
-        unused.append("prompt_name")
+    foreign = SERVERS_OWN if _name(call) not in MODELS else (*SERVERS_OWN, "prompt_name")
+    unused = [*(name for name in foreign if options.pop(name, None) is not None), *call.extra]
     return options, [f"not used by {call.model}: {name}" for name in unused]
 
 

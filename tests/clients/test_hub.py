@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import huggingface_hub
+import numpy as np
 import pytest
 from huggingface_hub import TextGenerationOutput
 from huggingface_hub.errors import HfHubHTTPError, ValidationError
+from protocol.tei import DIMENSIONS, Tei
 from protocol.tgi import ANSWER, Reply, Server, Stream, token_event
 
 import nbinfer
@@ -324,3 +326,37 @@ def test_nothing_is_needed_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.text_generation("Once upon a time", max_new_tokens=3) == result.text
     assert result.model.startswith("local/")
     assert result.usage.output_tokens == 3
+
+
+@difference("counts of a streamed chat")
+def test_every_piece_of_a_chat_has_a_choice(tgi: Server) -> None:
+    """Hub's stream has no counts unless they are asked for; ours knows them, and shows them only then."""
+    with huggingface_hub.InferenceClient(base_url=f"{tgi.url}/v1", token=KEY) as hub:
+        list(hub.chat_completion([{"role": "user", "content": PROMPT}], stream=True, max_tokens=3))
+    assert "stream_options" not in tgi.requests[-1].body
+    with nbinfer.InferenceClient(base_url=f"{tgi.url}/v1", token=KEY) as ours:
+        chunks = list(ours.chat_completion(PROMPT, stream=True, max_tokens=3))
+        assert tgi.requests[-1].body["stream_options"] == {"include_usage": True}
+        assert all(chunk.choices for chunk in chunks)
+        assert ours.run("chat", PROMPT, max_tokens=3).usage.output_tokens == 3
+
+
+@difference("feature_extraction")
+def test_vectors_have_one_shape_and_length() -> None:
+    """Hub returns what the server sends, of any length; ours a row for each text, of length 1 unless told otherwise."""
+    with Tei() as tei, nbinfer.InferenceClient(f"{tei.url}/embed") as ours:
+        tei.script(Reply(json=[[3.0, 4.0]]), times=3)
+        hub = huggingface_hub.InferenceClient(model=f"{tei.url}/embed", token=KEY)
+        assert hub.feature_extraction("a").tolist() == [[3.0, 4.0]]
+        assert ours.feature_extraction("a") == pytest.approx(np.array([[0.6, 0.8]]))
+        assert ours.feature_extraction("a", normalize=False).tolist() == [[3.0, 4.0]]
+        assert ours.feature_extraction(["a", "b", "c"]).shape == (3, DIMENSIONS)
+
+
+@difference("sentence_similarity")
+def test_similarity_is_that_of_embeddings() -> None:
+    """Hub needs a server with a route for it; ours gets the same numbers from any that embeds."""
+    with Tei() as tei, nbinfer.InferenceClient(f"{tei.url}/embed") as ours:
+        hub = huggingface_hub.InferenceClient(model=f"{tei.url}/similarity", token=KEY)
+        theirs = hub.sentence_similarity("a red fox", ["a red dog", "the sea"])
+        assert ours.sentence_similarity("a red fox", ["a red dog", "the sea"]) == pytest.approx(theirs, abs=1e-5)

@@ -144,12 +144,34 @@ def test_tasks_that_give_numbers(kernel: Kernel, cell: str, html: str, frame: st
     assert kernel.run(terms or "print(r.to_frame().shape)").stdout == f"{frame}\n"
 
 
+def test_a_chat_streams_and_is_kept_with_its_conversation(kernel: Kernel, tgi: Server) -> None:
+    """`%%infer chat` sends system text and question, shows the answer as it comes, and keeps the conversation."""
+    tgi.model.answer = PARAGRAPHS
+    tgi.pace = 0.005
+    kernel.run("name = 'Ada'")
+    ran = kernel.run(f"%%infer chat -m {tgi.url}/v1 --system 'Greet {{{{ name }}}}.' --max-tokens 500 -o said\nHello")
+    assert len(ran.of("update_display_data")) > 3
+    (output,) = ran.outputs()
+    assert output["data"]["text/plain"] == PARAGRAPHS
+    sent = tgi.requests[-1].body["messages"]
+    assert sent == [{"role": "system", "content": "Greet Ada."}, {"role": "user", "content": "Hello"}]
+    assert kernel.run("print(said.conversation[-1]['role'], len(said.conversation))").stdout == "assistant 3\n"
+
+
+def test_a_server_s_own_model_is_named_beside_its_address(kernel: Kernel, tgi: Server) -> None:
+    """`--base-url` is where, `-m` what: the name goes into the request and stands below the answer."""
+    ran = kernel.run(f"%%infer chat --base-url {tgi.url}/v1 -m llama3 --max-tokens 3 -o said\nHello")
+    assert tgi.requests[-1].body["model"] == "llama3"
+    assert ran.outputs()
+    assert kernel.run("print(said.model)").stdout == f"llama3 at {tgi.url}/v1\n"
+
+
 def test_models_are_listed_in_a_cell(kernel: Kernel) -> None:
     """`%infer_models` is a DataFrame of what runs here."""
     ran = kernel.run("%infer_models")
     assert "local/rerank" in ran.outputs()[0]["data"]["text/html"]
     assert kernel.run("print(type(_).__name__)").stdout == "DataFrame\n"
-    assert "it takes nothing, or `get`" in kernel.run("%infer_models all").error[0]
+    assert "it takes nothing, --known, or `get`" in kernel.run("%infer_models all").error[0]
 
 
 @pytest.mark.parametrize(
@@ -230,12 +252,26 @@ def test_dry_run_sends_nothing_and_hides_the_key(kernel: Kernel, tgi: Server) ->
     assert not tgi.requests
 
 
+def test_a_request_can_be_shown_as_code(kernel: Kernel, tgi: Server) -> None:
+    """`--as curl` sends nothing and shows a command with the key's variable in the place of the key."""
+    kernel.run("import os; os.environ['MY_KEY'] = 'secretsecret'")
+    ran = kernel.run(f"%%infer chat -m {tgi.url}/v1 --api-key-env MY_KEY --as curl -o code\nHello")
+    (output,) = ran.outputs()
+    assert output["data"]["text/plain"].startswith("curl -N")
+    assert "```bash" in output["data"]["text/markdown"]
+    assert "secretsecret" not in str(output)
+    assert tgi.requests == []
+    assert kernel.run("print(str(code)[:4])").stdout == "curl\n"
+
+
 def test_tab_completes_flags_models_values_and_variables(kernel: Kernel) -> None:
     """Completion offers flags on the magic's line, values after them, and variables inside `{{`."""
     kernel.run("temperament = 1; hero = 'Tom'")
     assert sorted(kernel.complete("%%infer --te")) == ["--tee", "--temperature", "--template"]
     assert kernel.complete("%%infer --tempe\nprompt", 15) == ["--temperature"]
-    assert kernel.complete("%%infer -m ") == ["local", *(f"local/{name}" for name in nbinfer.local.MODELS)]
+    assert kernel.complete("%%infer -m ")[:5] == ["local", *(f"local/{name}" for name in nbinfer.local.MODELS)]
+    assert kernel.complete("%%infer -m codellama/CodeLlama-3") == ["codellama/CodeLlama-34b-Instruct-hf"]
+    assert kernel.complete("%%infer chat --max-") == ["--max-tokens", "--max-completion-tokens", "--max-new-tokens"]
     assert "markdown" in kernel.complete("%%infer -f ma")
     assert kernel.complete("%%infer --template ll") == ["llama2-chat"]
     assert "hero" in kernel.complete("%%infer\nA story about {{ he")

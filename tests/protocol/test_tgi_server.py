@@ -346,7 +346,7 @@ BAD_JSON = "Failed to parse the request body as JSON: "
         (
             '{"inputs":"a","parameters":{"stop":[1]}}',
             422,
-            BAD_TYPE + "parameters.stop[0]: invalid type: integer `1`, expected a string at line 1 column 38",
+            BAD_TYPE + "parameters.stop[0]: invalid type: integer `1`, expected a string at line 1 column 37",
         ),
         (
             '{"inputs":"a","parameters":{"grammar":{"type":"xml","value":1}}}',

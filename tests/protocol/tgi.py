@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from .chat import CHAT, TOKENIZE, ChatRoutes
 from .wire.replies import JSON, Answer, Drop, Recorded, Reply, Stream, sse
-from .wire.requests import InvalidError, Limits, Parameters, Wanted, complaints, json_schema, stream_complaints
+from .wire.requests import InvalidError, Limits, Parameters, Wanted, complaints, example, json_schema, stream_complaints
 from .wire.serde import RefusedError
 from .wire.serving import ScriptedServer
-from .wire.tokens import EOS, offsets, pieces, token, top
+from .wire.tokens import EOS, Generation, offsets, pieces, token, top
 
 __all__ = [
     "ANSWER",
@@ -35,7 +36,7 @@ ANSWER = (
 )
 RANDOM_SEED = 18435558523380366744
 
-OPEN_ROUTES = ("/", "/health", "/ping", "/info")
+OPEN_ROUTES = ("/", "/health", "/ping", "/info", "/v1/models")
 SERVERLESS = re.compile(r"(/hf-inference)?/models/.+")
 
 
@@ -69,16 +70,11 @@ def finish_reason(count: int, limit: int, last: Mapping[str, JSON], text: str, s
     return "stop_sequence" if any(re.search(re.escape(end) + "$", text[-300:]) for end in stop) else None
 
 
-@dataclass(frozen=True)
-class Generation:
-    """One finished run."""
-
-    text: str
-    finish_reason: str
-    seed: int | None
-    prompt: Sequence[Mapping[str, JSON]]
-    tokens: Sequence[Mapping[str, JSON]]
-    top_tokens: Sequence[Sequence[Mapping[str, JSON]]]
+def tokens_of(answer: str | Sequence[str], rank: int) -> Iterator[Mapping[str, JSON]]:
+    """Yield the tokens of an answer, and that of the end."""
+    for word in pieces(answer) if isinstance(answer, str) else answer:
+        yield token(word, rank=rank)
+    yield EOS
 
 
 @dataclass
@@ -87,6 +83,10 @@ class Model:
 
     `answer` is a text or its tokens; `prefill` says whether prompt tokens can be shown. The old dialect is that of
     TGI 1.3: streams without a blank after `data:` and without `index`, compute time in milliseconds.
+
+    The chat routes have the habits of one server, a name in `wire.forms`; without a `template` they refuse, and
+    `chat_error` breaks their streams after the third piece, in the words of "tgi-3" or in the "old" ones. As a
+    `router` they look as HF's front end for providers does, and know only `models`, if these are given.
     """
 
     answer: str | Sequence[str] = ANSWER
@@ -94,6 +94,11 @@ class Model:
     api_key: str | None = None
     prefill: bool = True
     old_dialect: bool = False
+    chat_form: str = "tgi-3"
+    template: bool = True
+    chat_error: str | None = None
+    router: bool = False
+    models: Sequence[str] | None = None
     cache: dict[tuple[str, bytes], Reply | Stream] = field(default_factory=dict)
     seeds: Iterator[int] = field(default_factory=lambda: itertools.count(RANDOM_SEED, -1), repr=False)
     request_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
@@ -101,7 +106,7 @@ class Model:
     def reply(self, request: Recorded) -> Answer:
         """Answer a request as TGI does."""
         if request.method == "GET" and request.path in OPEN_ROUTES:
-            return Reply(json=self._info()) if request.path == "/info" else Reply()
+            return self._open(request.path)
         try:
             return self._post(request)
         except RefusedError as refusal:
@@ -109,13 +114,17 @@ class Model:
         except InvalidError as error:
             return Reply(422, json=error.error)
 
+    def _open(self, path: str) -> Reply:
+        told = {"/info": self.info, "/v1/models": ChatRoutes(self).models}
+        return Reply(json=told[path]()) if path in told else Reply()
+
     def _post(self, request: Recorded) -> Answer:
         route = self._route(request.path)
         if route is None:
             return Reply(404)
         if request.method != "POST":
             return Reply(405, headers={"allow": "POST"})
-        return route(request) if self._authorised(request) else Reply(401)
+        return route(request) if request.path == TOKENIZE or self._authorised(request) else Reply(401)
 
     def _route(self, path: str) -> Callable[[Recorded], Answer] | None:
         routes: dict[str, Callable[[Recorded], Answer]] = {
@@ -123,6 +132,7 @@ class Model:
             "/generate": lambda request: self._whole(Wanted.read(request)),
             "/generate_stream": lambda request: self._stream(Wanted.read(request)),
             "/tokenize": lambda request: Reply(json=offsets(Wanted.read(request).inputs)),
+            **ChatRoutes(self).routes(),
         }
         return self._serverless if SERVERLESS.fullmatch(path) else routes.get(path)
 
@@ -130,7 +140,8 @@ class Model:
         expected = f"Bearer {self.api_key}".lower()
         return self.api_key is None or request.headers.get("authorization", "").lower() == expected
 
-    def _info(self) -> dict[str, JSON]:
+    def info(self) -> dict[str, JSON]:
+        """Tell what is served, and the limits."""
         longest = "max_input_length" if self.old_dialect else "max_input_tokens"
         return {
             "model_id": "nbinfer/story",
@@ -156,28 +167,32 @@ class Model:
         whole = self._whole(wanted)
         return replace(whole, json=[whole.json])
 
+    def front(self) -> dict[str, str]:
+        """Return the headers that HF's front end adds to every answer."""
+        return {"x-request-id": f"request-{next(self.request_ids)}", "x-sha": self.info()["model_sha"]}
+
     def _serverless(self, request: Recorded) -> Reply | Stream:
-        """Answer as the compat route does behind HF's front end, which adds headers and keeps answers."""
-        front = {"x-request-id": f"request-{next(self.request_ids)}", "x-sha": self._info()["model_sha"]}
+        """Answer as the compat or the chat route does behind HF's front end, which adds headers and keeps answers."""
+        front = self.front()
         kept = (request.path, request.content)
         if kept in self.cache and request.headers.get("x-use-cache", "").lower() not in ("0", "false"):
             return replace(self.cache[kept], headers=front | {"x-compute-type": "cache"})
-        answer = self._compat(request)
+        answer = ChatRoutes(self).chat(request) if request.path.endswith(CHAT) else self._compat(request)
         answer = replace(answer, headers=dict(answer.headers) | front | {"x-compute-type": "gpu"})
-        if isinstance(answer, Reply) or "error" not in answer.events[0]:
+        if isinstance(answer, Reply) or not any(b'"error"' in sse(event) for event in answer.events):
             self.cache[kept] = answer
         return answer
 
     def _whole(self, wanted: Wanted) -> Reply:
-        self._validate(complaints(wanted, self.limits))
+        self.validate(complaints(wanted, self.limits))
         parameters = wanted.parameters
         prompt = wanted.inputs if parameters["return_full_text"] else ""
-        best, *others = [self._run(wanted, rank) for rank in range(parameters["best_of"] or 1)]
+        best, *others = [self.run(wanted, rank) for rank in range(parameters["best_of"] or 1)]
         body: dict[str, JSON] = {"generated_text": prompt + best.text}
         if parameters["details"] or parameters["decoder_input_details"]:
             shown = [{"generated_text": prompt + run.text} | self._details(run, parameters) for run in others]
             body["details"] = self._details(best, parameters, shown)
-        return Reply(json=body, headers=self._headers(wanted) | self._timings(best))
+        return Reply(json=body, headers=self.headers(wanted) | self.timings(best))
 
     def _details(self, run: Generation, parameters: Parameters, others: Sequence[JSON] = ()) -> dict[str, JSON]:
         details: dict[str, JSON] = {
@@ -193,14 +208,15 @@ class Model:
             details["top_tokens"] = run.top_tokens
         return details
 
-    def _headers(self, wanted: Wanted) -> dict[str, str]:
+    def headers(self, wanted: Wanted) -> dict[str, str]:
+        """Tell what is known of a request before it is run."""
         return {
             "access-control-allow-origin": "*",
             "x-compute-type": "1-a10-g",
             "x-compute-characters": str(len(wanted.inputs)),
         }
 
-    def _timings(self, run: Generation) -> dict[str, str]:
+    def timings(self, run: Generation) -> dict[str, str]:
         """Make up times: one millisecond each to check and to queue, ten for each token."""
         inference = 10 * len(run.tokens)
         total = inference + 2
@@ -217,14 +233,14 @@ class Model:
 
     def _stream(self, wanted: Wanted) -> Stream:
         try:
-            self._validate(itertools.chain(stream_complaints(wanted), complaints(wanted, self.limits)))
+            self.validate(itertools.chain(stream_complaints(wanted), complaints(wanted, self.limits)))
             events = self._events(wanted)
         except InvalidError as error:
             events = [error.error]
-        return Stream(events, prefix=b"data:" if self.old_dialect else b"data: ", headers=self._headers(wanted))
+        return Stream(events, prefix=b"data:" if self.old_dialect else b"data: ", headers=self.headers(wanted))
 
     def _events(self, wanted: Wanted) -> list[dict[str, JSON]]:
-        run = self._run(wanted)
+        run = self.run(wanted)
         events: list[dict[str, JSON]] = []
         for index, (last, top_tokens) in enumerate(itertools.zip_longest(run.tokens, run.top_tokens), start=1):
             numbered = {} if self.old_dialect else {"index": index}
@@ -236,17 +252,18 @@ class Model:
             events[-1]["details"] = details | ({} if self.old_dialect else {"input_length": len(run.prompt)})
         return events
 
-    def _validate(self, found: Iterator[str]) -> None:
+    def validate(self, found: Iterator[str]) -> None:
+        """Refuse for the first reason there is."""
         if complaint := next(found, None):
             raise InvalidError(complaint)
 
-    def _run(self, wanted: Wanted, rank: int = 0) -> Generation:
-        """Generate; later ranks of best_of are the same words, less likely and from another seed."""
+    def run(self, wanted: Wanted, rank: int = 0, answer: str | Sequence[str] | None = None) -> Generation:
+        """Generate, by default the answer; later ranks of best_of are less likely and from another seed."""
         parameters, prompt = wanted.parameters, wanted.prompt()
         limit = parameters["max_new_tokens"] or self.limits.max_total_tokens - len(prompt)
         tokens: list[Mapping[str, JSON]] = []
         text, reason = "", None
-        story = self._story(parameters["grammar"], rank)
+        story = tokens_of(self._answer(parameters["grammar"]) if answer is None else answer, rank)
         while reason is None:
             tokens.append(next(story))
             text += "" if tokens[-1]["special"] else tokens[-1]["text"]
@@ -257,25 +274,9 @@ class Model:
         count = parameters["top_n_tokens"] or 0
         return Generation(text, reason, seed, prompt, tokens, [top(last, count) for last in tokens] if count else [])
 
-    def _story(self, grammar: JSON, rank: int) -> Iterator[Mapping[str, JSON]]:
-        """Yield the tokens of the answer, which is an example where a JSON grammar asks for one."""
-        answer = self.answer
-        if schema := json_schema(grammar):
-            answer = json.dumps(_example(schema), ensure_ascii=False)
-        for word in pieces(answer) if isinstance(answer, str) else answer:
-            yield token(word, rank=rank)
-        yield EOS
-
-
-def _example(schema: Mapping[str, JSON]) -> JSON:
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "properties" in schema:
-        return {name: _example(part) for name, part in schema["properties"].items()}
-    if schema.get("type") == "array":
-        return [_example(schema.get("items", {}))]
-    simple = {"integer": schema.get("minimum", 1), "number": 1.5, "boolean": True, "null": None}
-    return simple.get(schema.get("type", "string"), "robot")
+    def _answer(self, grammar: JSON) -> str | Sequence[str]:
+        schema = json_schema(grammar)
+        return self.answer if schema is None else json.dumps(example(schema), ensure_ascii=False)
 
 
 class Server(ScriptedServer):

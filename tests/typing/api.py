@@ -5,11 +5,12 @@ from typing import Any, assert_type
 
 import numpy as np
 import pandas as pd
-from huggingface_hub import TextGenerationOutput
+from huggingface_hub import ChatCompletionOutput, TextClassificationOutputElement, TextGenerationOutput
 from numpy.typing import NDArray
 
 import nbinfer
-from nbinfer import AsyncInferenceClient, InferenceClient, TextResult, errors, sse, templates
+from nbinfer import AsyncInferenceClient, ChatResult, InferenceClient, TextResult, errors, sse, templates
+from nbinfer.chats import ChatChunk
 from nbinfer.drivers import AsyncResultStream, ResultStream
 from nbinfer.flows import Timeout
 from nbinfer.results import Chunk, Result, Timings, Token, Usage
@@ -28,8 +29,36 @@ assert_type(client.text_generation("a", stream=True, details=True), Iterator[Chu
 assert_type(client.run("text-generation", "a"), TextResult)
 assert_type(client.stream("text-generation", "a"), ResultStream[TextResult])
 assert_type(client.preview("text-generation", "a"), dict[str, Any])
+assert_type(client.chat_completion("a"), ChatCompletionOutput)
+assert_type(client.chat_completion([{"role": "user", "content": "a"}], stream=False), ChatCompletionOutput)
+assert_type(client.chat_completion("a", stream=True), Iterator[ChatChunk])
+assert_type(client.run("chat", "a"), ChatResult)
+assert_type(client.stream("chat", [{"role": "user", "content": "a"}]), ResultStream[ChatResult])
 
 # Every parameter, by its own type.
+client.chat_completion(
+    "a",
+    model="gpt2",
+    temperature=0,
+    top_p=0.9,
+    max_tokens=5,
+    stop=["x"],
+    seed=1,
+    frequency_penalty=0.5,
+    presence_penalty=0.5,
+    n=2,
+    logprobs=True,
+    top_logprobs=2,
+    logit_bias={"1": 5},
+    response_format={"type": "json_object"},
+    tools=[{"type": "function"}],
+    tool_choice="auto",
+    tool_prompt="Use:",
+    stream_options={"include_usage": True},
+    provider="together",
+    bill_to="acme",
+    extra={"min_p": 0.1},
+)
 client.text_generation(
     "a",
     model="gpt2",
@@ -68,6 +97,12 @@ assert_type(client.run("text-embedding", ["a"]), Result)
 client.feature_extraction(7)  # type: ignore[arg-type]
 client.rerank("a", ["b"], top_n="1")  # type: ignore[arg-type]
 client.rerank("a")  # type: ignore[call-arg]
+
+# What is left to huggingface_hub has its types.
+assert_type(client.text_classification("a", top_k=1), list[TextClassificationOutputElement])
+assert_type(client.text_to_speech("a"), bytes)
+client.text_classification("a", topk=1)  # type: ignore[call-arg]
+client.text_classificaton("a")  # type: ignore[attr-defined]
 
 # Misspelt and mistyped arguments are found before anything runs.
 client.text_generation("a", temprature=0.5)  # type: ignore[call-overload]
@@ -110,6 +145,7 @@ async def awaiting() -> None:
     assert_type(await asking.text_generation("a", stream=True, details=True), AsyncIterator[Chunk])
     assert_type(await asking.run("text-generation", "a"), TextResult)
     assert_type(await asking.rerank("a", ["b"]), list[Ranked])
+    assert_type(await asking.text_classification("a"), list[TextClassificationOutputElement])
     async with asking.stream("text-generation", "a") as steps:
         assert_type(steps, AsyncResultStream[TextResult])
         async for chunk in steps:

@@ -36,8 +36,8 @@ def first_complete(text: str, stop: Iterable[str], *, keep: bool = False) -> tup
 
 
 def answer(prompt: str = PROMPT, **options: object) -> TextAnswer:
-    """Return an answer that collects; `keep_stop` and `may_echo` are its own, the rest are parameters."""
-    own = {name: options.pop(name) for name in ("keep_stop", "may_echo") if name in options}
+    """Return an answer that collects; `full_text`, `keep_stop` and `may_echo` are its own, the rest are parameters."""
+    own = {name: options.pop(name) for name in ("full_text", "keep_stop", "may_echo") if name in options}
     return TextAnswer(prompt, options, model="m", **own)  # type: ignore[arg-type]
 
 
@@ -111,7 +111,7 @@ def test_no_more_is_held_back_than_could_become_a_stop_text(pieces: list[str], s
 def test_the_chunks_joined_are_the_result(pieces: list[str], stop: list[str], *, keep_stop: bool, lead: bool) -> None:
     """The texts of all chunks joined are the result's text, and it is that of the answer that came in one piece."""
     text = "".join(pieces)
-    options = {"stop": stop, "keep_stop": keep_stop, "return_full_text": lead}
+    options = {"stop": stop, "keep_stop": keep_stop, "full_text": lead}
     shown, result = streamed(answer(**options), pieces, PROMPT * lead + text)
     whole = answer(**options)
     chunk = whole.whole(PROMPT * lead + text, None)
@@ -121,8 +121,8 @@ def test_the_chunks_joined_are_the_result(pieces: list[str], stop: list[str], *,
 
 
 def test_the_prompt_leads_even_an_empty_answer() -> None:
-    """With return_full_text the chunks hold the prompt also where the model had nothing to say."""
-    shown, result = streamed(answer(return_full_text=True), [], PROMPT)
+    """With the full text the chunks hold the prompt also where the model had nothing to say."""
+    shown, result = streamed(answer(full_text=True), [], PROMPT)
     assert shown == result.text == PROMPT
 
 
@@ -177,22 +177,22 @@ def test_an_echo_is_cut_from_a_whole_answer_on_compat_routes_only() -> None:
 
 @pytest.mark.parametrize("generated_text", [PROMPT + "ab", "ab"])
 def test_the_full_text_has_the_prompt_once(generated_text: str) -> None:
-    """With return_full_text the prompt is in front exactly once, whether the server obeys or not."""
-    shown, result = streamed(answer(return_full_text=True), ["a", "b"], generated_text)
+    """With the full text the prompt is in front exactly once, whether the server obeys or not."""
+    shown, result = streamed(answer(full_text=True), ["a", "b"], generated_text)
     assert shown == result.text == PROMPT + "ab"
-    assert answer(return_full_text=True).whole(generated_text, None).text == PROMPT + "ab"
+    assert answer(full_text=True).whole(generated_text, None).text == PROMPT + "ab"
     assert result.notices == ()
 
 
 def test_the_full_text_has_the_prompt_once_when_tokens_differ() -> None:
     """The prompt is not doubled where the joined tokens are not the text, as with T5."""
-    _, result = streamed(answer(return_full_text=True), [" ", "to", " 4"], PROMPT + "to 4")
+    _, result = streamed(answer(full_text=True), [" ", "to", " 4"], PROMPT + "to 4")
     assert result.text == PROMPT + "to 4"
 
 
 def test_the_prompt_may_contain_the_stop_text() -> None:
     """Only what the model wrote is searched for stop texts."""
-    collector = answer(prompt="a\nb\n", stop=["\n"], return_full_text=True)
+    collector = answer(prompt="a\nb\n", stop=["\n"], full_text=True)
     assert collector.whole("a\nb\nc\nd", None).text == "a\nb\nc"
     assert streamed(answer(prompt="a\nb\n", stop=["\n"]), ["c\n", "d"], "a\nb\nc\nd")[1].text == "c"
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nbinfer.errors import ParameterError
 from nbinfer.notebook.arguments import Line, cell_rows, flags, help_text, read
 from nbinfer.params import TextGeneration, table
+from nbinfer.tasks import TASKS
 
 
 def cell(line: str) -> Line:
@@ -67,6 +68,43 @@ def test_flags_set_options(line: str, expected: dict[str, Any]) -> None:
 def test_every_parameter_has_a_flag(name: str) -> None:
     """Each option of the task can be given on the line."""
     assert flags()[table(TextGeneration)[name].flag].name == name
+
+
+def test_a_flag_takes_a_value_for_every_task_or_for_none() -> None:
+    """Where a flag ends is known before the task is, which may be the last word of the line."""
+    for flag, row in flags().items():
+        kinds = {task: own[flag].type is bool for task in TASKS if flag in (own := flags(task))}
+        assert set(kinds.values()) == {row.type is bool}, (flag, kinds)
+
+
+@pytest.mark.parametrize(
+    ("line", "task", "expected"),
+    [
+        ("classify --top-k 2", "text-classification", {"top_k": 2}),
+        (
+            "--labels a --candidate-labels 'b c' zero-shot",
+            "zero-shot-classification",
+            {"candidate_labels": ["a", "b c"]},
+        ),
+        ("ner --aggregation-strategy max", "token-classification", {"aggregation_strategy": "max"}),
+        ("table-question-answering --truncation true", "table-question-answering", {"truncation": True}),
+        ("table-question-answering --truncation drop_rows_to_fit", "", {"truncation": "drop_rows_to_fit"}),
+        ("summarize --truncation only_first", "summarization", {"truncation": "only_first"}),
+        (
+            "speak --early-stopping never --no-use-cache",
+            "text-to-speech",
+            {"early_stopping": "never", "use_cache": False},
+        ),
+        ("speak --early-stopping=false", "text-to-speech", {"early_stopping": False}),
+        ("""question-answering --context "It's here." """, "question-answering", {"context": "It's here."}),
+        ("""table-question-answering --table '{"a": ["b"]}'""", "", {"table": {"a": ["b"]}}),
+    ],
+)
+def test_flags_of_other_tasks(line: str, task: str, expected: dict[str, Any]) -> None:
+    """Every task has flags for its options, in their own types, wherever the task stands on the line."""
+    found = cell(line)
+    assert found.parameters == expected
+    assert found.task == task or not task
 
 
 @pytest.mark.parametrize(
@@ -171,8 +209,8 @@ def test_a_word_that_is_no_task_names_the_nearest() -> None:
     [
         ("--temprature 0.5", "--temprature", "--temperature"),
         ("--temprature=0.5", "--temprature", "--temperature"),
-        ("--max-tokens 5", "--max-tokens", "--max-new-tokens"),
-        ("--max_tokens=5", "--max_tokens", "--max-new-tokens"),
+        ("--max-new-token 5", "--max-new-token", "--max-new-tokens"),
+        ("--max_new_token=5", "--max_new_token", "--max-new-tokens"),
         ("--no-do-smaple", "--no-do-smaple", "--do-sample"),
         ("--moedl x", "--moedl", "--model"),
     ],
@@ -201,7 +239,6 @@ def test_unknown_flags_name_the_nearest(line: str, flag: str, near: str) -> None
         ("--temperature 0.5 --temperature 0.7", "--temperature is given twice"),
         ("-m a --model b", "--model is given twice"),
         ("-o a -o b", "-o is given twice"),
-        ("-m a --base-url http://b", "-m and --base-url say the same thing"),
         ("--param x", "--param x: write it as name=value"),
         ("--param =x", "--param =x: write it as name=value"),
         ("--header :x", "write it as 'Name: value'"),

@@ -11,8 +11,10 @@ from types import FunctionType, ModuleType
 import pytest
 
 import nbinfer
+from nbinfer.params import table
 from nbinfer.services import SERVICES, Call, Service
 from nbinfer.services.base import Service as Base
+from nbinfer.tasks import TASKS
 
 HEAVY = ("IPython", "pandas", "httpx", "numpy", "huggingface_hub", "jinja2", "tokenizers", "safetensors", "PIL")
 MODULES = [
@@ -142,9 +144,13 @@ def test_everything_public_says_what_it_is(name: str) -> None:
         assert hasattr(module, word)
 
 
+NEEDED = {"candidate_labels": ["a"], "context": "Because.", "table": {"a": ["b"]}}
+"""Options that a task cannot do without."""
+
+
 def test_every_service_is_in_the_table() -> None:
-    """Each file of `services/` holds a service of the table, under its own name and with a label and tasks."""
-    files = {path.stem for path in (FOLDER / "services").glob("*.py")} - {"__init__", "base"}
+    """Each file or folder of `services/` holds a service of the table, under its name, with a label and tasks."""
+    files = {path.stem for path in (FOLDER / "services").glob("[a-z]*")} - {"base"}
     assert files == set(SERVICES)
     for name, service in SERVICES.items():
         assert isinstance(service, Service)
@@ -161,10 +167,16 @@ def test_every_service_previews_every_task(name: str) -> None:
 
     model = {"local": "local/text"}.get(name, "http://127.0.0.1:1")
     for task in SERVICES[name].tasks:
-        call = Call(task=task, inputs="Why?", texts=("Why?",), model=model, parameters={"top_k": 5})
-        shown = json.dumps(SERVICES[name].preview(call))
+        given = {"query": "Who?"} if task == "rerank" else {"seed": 5} if task in {"text-generation", "chat"} else {}
+        given |= {name: value for name, value in NEEDED.items() if name in table(TASKS[task].parameters)}
+        asked = {"inputs": "Why?", "texts": ("Why?",), "messages": ({"role": "user", "content": "Why?"},)}
+        if TASKS[task].file:
+            shown = SERVICES[name].preview(Call(task=task, model=model, parameters=given, file=b"Why?"))
+            assert shown["content"] == "4 bytes"
+            continue
+        shown = json.dumps(SERVICES[name].preview(Call(task=task, model=model, parameters=given, **asked)))
         assert "Why?" in shown
-        assert '"top_k": 5' in shown
+        assert all(f'"{option}": {json.dumps(value)}' in shown for option, value in given.items())
 
 
 def test_no_other_module_of_ours_talks_to_ipython() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbinfer.dialects import native, streaming_problems
 from nbinfer.errors import ParameterError
 from nbinfer.params import (
     Call,
@@ -15,11 +16,9 @@ from nbinfer.params import (
     TextGeneration,
     TextGenerationCall,
     defaults,
-    native,
     resolve,
     sampling,
     split,
-    streaming_problems,
     table,
 )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from .replies import JSON, Recorded
-from .serde import check, read_json, shape_error, span
+from .serde import check, check_items, missing_field, read_json, shape_error, span
 from .tokens import BOS, pieces, token
 
 OPTIONAL = {
@@ -48,7 +48,7 @@ class Wanted:
             if name in body:
                 check(text, (name,), body[name], kind)
         if "inputs" not in body:
-            raise shape_error(text, (), "missing field `inputs`", len(text.rstrip()))
+            raise missing_field(text, (), "inputs")
         for name, value in body.get("parameters", {}).items():
             _check_parameter(text, name, value)
         return cls(body["inputs"], _filled(body, compat=compat), compat and body.get("stream", False))
@@ -63,32 +63,42 @@ class Wanted:
 def _filled(body: Mapping[str, JSON], *, compat: bool) -> Parameters:
     given = {name: value for name, value in body.get("parameters", {}).items() if value is not None}
     by_route = {"return_full_text": compat, "do_sample": "parameters" not in body}
-    return dict.fromkeys(OPTIONAL) | {"grammar": None} | DEFAULTS | by_route | given
+    return with_defaults(by_route | given)
+
+
+def with_defaults(given: Parameters) -> Parameters:
+    """Return parameters with those that were not given."""
+    return dict.fromkeys(OPTIONAL) | {"grammar": None} | DEFAULTS | given
 
 
 def _check_parameter(text: str, name: str, value: JSON) -> None:
     path = ("parameters", name)
     if name == "stop":
-        check(text, path, value, "a sequence")
-        for index, item in enumerate(value):
-            check(text, (*path, f"[{index}]"), item, "a string")
+        check_items(text, path, value, "a string")
     elif name in DEFAULTS:
         check(text, path, value, "a boolean")
     elif name == "grammar" and value is not None:
-        _check_grammar(text, path, value)
+        check_grammar(text, path, value)
     elif name in OPTIONAL and value is not None:
         check(text, path, value, OPTIONAL[name])
 
 
-def _check_grammar(text: str, path: tuple[str, ...], value: JSON) -> None:
+def check_grammar(text: str, path: tuple[str, ...], value: JSON) -> None:
+    """Refuse a grammar that is not written as TGI writes it: a type and a value."""
     check(text, path, value, "adjacently tagged enum GrammarType")
-    end = span(text, path)[1]
     for key in ("type", "value"):
         if key not in value:
-            raise shape_error(text, path, f"missing field `{key}`", end)
+            raise missing_field(text, path, key)
     if value["type"] not in GRAMMARS:
         known = ", ".join(f"`{name}`" for name in GRAMMARS)
-        raise shape_error(text, (*path, "type"), f"unknown variant `{value['type']}`, expected one of {known}", end)
+        why = f"unknown variant `{value['type']}`, expected one of {known}"
+        raise shape_error(text, (*path, "type"), why, span(text, path)[1])
+    if value["type"] == "regex":
+        check(text, (*path, "value"), value["value"], "a string")
+    if value["type"] == "json_schema":
+        check(text, (*path, "value"), value["value"], "struct JsonSchemaConfig")
+        if "schema" not in value["value"]:
+            raise missing_field(text, (*path, "value"), "schema")
 
 
 @dataclass(frozen=True)
@@ -184,7 +194,25 @@ def _grammar_complaints(grammar: JSON) -> Iterator[str]:
 
 def json_schema(grammar: JSON) -> JSON:
     """Return the schema of a JSON grammar, which may also come as text, or nothing for another grammar."""
-    if grammar is None or grammar["type"] not in ("json", "json_object"):
+    if grammar is None or grammar["type"] == "regex":
         return None
-    value = grammar["value"]
+    value = grammar["value"]["schema"] if grammar["type"] == "json_schema" else grammar["value"]
     return json.loads(value) if isinstance(value, str) else value
+
+
+def example(schema: Mapping[str, JSON], definitions: Mapping[str, JSON] | None = None) -> JSON:
+    """Return something that a JSON schema allows."""
+    definitions = schema.get("$defs", {}) if definitions is None else definitions
+    if values := [schema["const"]] if "const" in schema else schema.get("enum"):
+        return values[0]
+    if "$ref" in schema:
+        return example(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        return example(choices[0], definitions)
+    if "properties" in schema:
+        return {name: example(part, definitions) for name, part in schema["properties"].items()}
+    kind = schema.get("type", "string")
+    if kind == "array":
+        return [example(schema.get("items", {}), definitions)]
+    simple = {"integer": schema.get("minimum", 1), "number": 1.5, "boolean": True, "null": None, "object": {}}
+    return simple.get(kind if isinstance(kind, str) else kind[0], "robot")

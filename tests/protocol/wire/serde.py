@@ -72,6 +72,18 @@ def check(text: str, path: tuple[str, ...], value: JSON, kind: str) -> None:
         raise type_error(text, path, value, kind)
 
 
+def check_items(text: str, path: tuple[str, ...], value: JSON, kind: str) -> None:
+    """Refuse what is no list of values of a kind."""
+    check(text, path, value, "a sequence")
+    for index, item in enumerate(value):
+        check(text, (*path, f"[{index}]"), item, kind)
+
+
+def missing_field(text: str, path: tuple[str, ...], name: str) -> RefusedError:
+    """Say that the object at a path lacks a key."""
+    return shape_error(text, path, f"missing field `{name}`", span(text, path)[1])
+
+
 def type_error(text: str, path: tuple[str, ...], value: JSON, kind: str, wrong: str = "type") -> RefusedError:
     """Say that a value has the wrong type."""
     start, end = span(text, path)
@@ -102,12 +114,26 @@ def _shown(value: JSON) -> str:
 
 
 def span(text: str, path: tuple[str, ...]) -> tuple[int, int]:
-    """Return where the value at a path begins and ends; an item of a list counts as the list."""
+    """Return where the value at a path begins and ends."""
     start = len(text) - len(text.lstrip())
     for name in path:
-        if found := re.compile(re.escape(json.dumps(name)) + r"\s*:\s*").search(text, start):
+        if name.startswith("["):
+            start = _item(text, start, int(name[1:-1]))
+        elif found := re.compile(re.escape(json.dumps(name)) + r"\s*:\s*").search(text, start):
             start = found.end()
     return start, json.JSONDecoder().raw_decode(text, start)[1]
+
+
+def _item(text: str, start: int, index: int) -> int:
+    """Return where an item of the list at `start` begins."""
+    end = start + 1
+    for _ in range(index):
+        end = json.JSONDecoder().raw_decode(text, _next(text, end))[1]
+    return _next(text, end)
+
+
+def _next(text: str, end: int) -> int:
+    return len(text) - len(text[end:].lstrip(" \t\r\n,"))
 
 
 def place(text: str, position: int) -> str:

@@ -2,13 +2,26 @@
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from .replies import JSON
 
 BOS = {"id": 1, "text": "<s>", "logprob": None}
 EOS = {"id": 2, "text": "</s>", "logprob": -0.015625, "special": True}
 ALTERNATIVES = (" the", " a", " of", " and", " to", " in")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One finished run."""
+
+    text: str
+    finish_reason: str
+    seed: int | None
+    prompt: Sequence[Mapping[str, JSON]]
+    tokens: Sequence[Mapping[str, JSON]]
+    top_tokens: Sequence[Sequence[Mapping[str, JSON]]]
 
 
 def pieces(text: str) -> list[str]:

@@ -1,0 +1,50 @@
+"""Hugging Face: serverless by hub id, the router, dedicated endpoints; TGI and OpenAI-compatible servers by URL.
+
+Wire facts: TGI router 3.3, recorded traffic of the serverless API and the router, huggingface_hub 2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+
+from nbinfer.flows import Flow, Request, Steps, answered
+from nbinfer.services.base import Call, Service
+from nbinfer.services.hugging_face.asked import Asked, Chat, Text
+from nbinfer.services.hugging_face.borrowed import Borrowed
+from nbinfer.services.hugging_face.rows import BY_PATH, Rows
+from nbinfer.tasks import BORROWED
+
+FORMS: Mapping[str, type[Asked]] = {
+    "text-generation": Text,
+    "chat": Chat,
+    **dict.fromkeys(BY_PATH, Rows),
+    **dict.fromkeys(BORROWED, Borrowed),
+}
+"""Task → the way to ask for it."""
+
+
+class HuggingFace(Service):
+    """Hugging Face's serverless API and router, its dedicated endpoints, TGI and OpenAI-compatible servers anywhere."""
+
+    name = "hugging_face"
+    label = "Hugging Face, TGI and OpenAI-compatible servers"
+    tasks: ClassVar[Collection[str]] = tuple(FORMS)
+    borrows: ClassVar[bool] = True
+
+    def flow(self, call: Call) -> Flow[Any]:
+        """Return the flow of a call."""
+        asked = FORMS.get(call.task, Borrowed)(call)
+
+        def attempt(again: bool) -> Steps:  # noqa: FBT001 - the shape flows.answered asks for
+            return asked.steps(again=again)
+
+        return answered(asked.answer, attempt, retries=call.retries)
+
+    def preview(self, call: Call) -> dict[str, Any]:
+        """Return the request that would be sent, key hidden."""
+        return FORMS.get(call.task, Borrowed)(call).preview()
+
+    def request(self, call: Call) -> Request:
+        """Return the request that would be sent."""
+        return FORMS.get(call.task, Borrowed)(call).request(known={})
