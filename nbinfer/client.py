@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpac
 
 import msgspec
 
+from nbinfer.cache import AnswerCache
 from nbinfer.chats import ChatChunk, ChatResult, Message
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
 from nbinfer.errors import ParameterError, UnsupportedTaskError, clip, nearest, without_secrets
@@ -103,6 +104,7 @@ class _Client(HubMethods):
         base_url: str | None = None,
         api_key: str | Mapping[str, str] | None = None,
         bill_to: str | None = None,
+        cache: bool = False,
     ) -> None:
         if model and base_url:
             raise ParameterError("`model` and `base_url` say the same thing: give one of them")
@@ -117,6 +119,7 @@ class _Client(HubMethods):
         self._key = key_of(token or api_key)
         self._clients: Clients[Any] = Clients(self._kind)
         self._servers: dict[str, Mapping[str, Any]] = {}
+        self._cache = AnswerCache() if cache else None
 
     def __repr__(self) -> str:
         """Show the model, never the key."""
@@ -172,6 +175,7 @@ class _Client(HubMethods):
             raise UnsupportedTaskError(f"{name} does not offer `{row.name}`", hint=nearest(row.name, service.tasks))
         parameters = resolve(row.parameters, for_task)
         fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
+        headers = {**header_texts(self.headers), **header_texts(options.get("headers", {})), **fresh}
         call = Call(
             task=row.name,
             **_content(row, inputs),
@@ -180,9 +184,10 @@ class _Client(HubMethods):
             provider=options.get("provider", self.provider),
             bill_to=options.get("bill_to", self.bill_to),
             servers=self._servers,
+            cache=None if headers.get("x-use-cache", "").lower() in {"0", "false"} else self._cache,
             parameters=parameters,
             key=options.get("api_key") or self._key_for(name),
-            headers={**header_texts(self.headers), **header_texts(options.get("headers", {})), **fresh},
+            headers=headers,
             extra=options.get("extra", {}),
             timeout=Timeout.of(options.get("timeout", self.timeout)),
             retries=options["retries"],
@@ -207,7 +212,8 @@ class InferenceClient(_Client, SyncHubMethods):
 
     `model` is a hub id, the URL of a server, or `local` (the default: built in, no key, no network). `token` or
     `api_key` is a key, or `{"env": "NAME"}` to read it from the environment. `timeout` is in seconds. `headers` are
-    sent with every request and may be changed: `client.headers["x-use-cache"] = "0"`.
+    sent with every request and may be changed: `client.headers["x-use-cache"] = "0"`. With `cache` the texts of local
+    models are kept in memory and given again for the same request, as Hugging Face does for its own.
     """
 
     _kind = "Client"

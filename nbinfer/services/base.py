@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from nbinfer.cache import AnswerCache
 from nbinfer.chats import Message
 from nbinfer.flows import DEFAULT_TIMEOUT, Flow, Request, Timeout
 
@@ -20,7 +21,7 @@ class Call:
     is no task of `nbinfer.tasks`. `model` is a hub id, an address or a local name, `name` what the server at an address
     calls its model. `extra` holds parameters that only the service knows. `stream` None streams where the options allow
     it; `details` False asks for the bare text. `servers` is what servers said of themselves, as long as the client
-    lives.
+    lives, `cache` where it keeps the answers of local models, None where it does not.
     """
 
     task: str
@@ -34,6 +35,7 @@ class Call:
     provider: str | None = None
     bill_to: str | None = None
     servers: MutableMapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cache: AnswerCache | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from nbinfer.answers import ChatAnswer, RowsAnswer, TextAnswer
+from nbinfer.cache import CACHED
 from nbinfer.chats import (
     ChatChunk,
     ChatResult,
@@ -101,21 +102,28 @@ def _parameters(call: Call) -> tuple[dict[str, Any], list[str]]:
 
 def _chunks(call: Call, answer: TextAnswer, parameters: dict[str, Any]) -> Iterator[Chunk]:
     """Load the model and generate until a stop text is complete."""
-    for chunk in _generated(load(_name(call), call.task), call, parameters):
+    for chunk in _generated(load(_name(call), call.task), call, parameters, answer):
         yield answer.add(chunk)
         if answer.stopped:
             return
 
 
-def _generated(model: Any, call: Call, parameters: dict[str, Any]) -> Iterator[Chunk]:
+def _generated(model: Any, call: Call, parameters: dict[str, Any], answer: TextAnswer | ChatAnswer) -> Iterator[Chunk]:
+    """Return the steps of a generation: new ones, or where the client keeps answers those of the same request."""
     resolve(TextGeneration, call.parameters, limits=model.limits)
     if "max_new_tokens" not in call.parameters:
         # Nobody asked for 256: a long prompt leaves less, and none leaves the refusal to the model.
         read = min(model.count(call.inputs), call.parameters.get("truncate", math.inf))
         room = int((model.limits.max_total_tokens or 0) - read)
         parameters |= {"max_new_tokens": min(DEFAULT_MAX_NEW_TOKENS, room) if room > 0 else None}
-    chunks: Iterator[Chunk] = model.generate(call.inputs, parameters)
-    return chunks
+    if call.cache is None:
+        return iter(model.generate(call.inputs, parameters))
+
+    def told() -> None:
+        answer.headers = CACHED
+
+    asked = (call.model, call.inputs, sorted(parameters.items()))
+    return call.cache.chunks(asked, lambda: model.generate(call.inputs, parameters), told)
 
 
 def _chat(call: Call) -> Flow[ChatResult]:
@@ -140,7 +148,7 @@ def _replies(call: Call, answer: ChatAnswer) -> Iterator[Chunk]:
     typed = answer.prompt.removeprefix(model.special_tokens.get("bos_token", BOS))
     as_text = replace(call, inputs=typed, parameters=parameters)
     written, answer.envelope = "", {"id": "", "created": int(time.time()), "model": call.model}
-    for chunk in _generated(model, as_text, native(parameters)[0]):
+    for chunk in _generated(model, as_text, native(parameters)[0], answer):
         piece = "" if chunk.token is None or chunk.token.special else chunk.token.text
         # Llama 2 begins its answers with a blank.
         piece, written = (piece.lstrip(), written + piece) if not written.strip() else (piece, written)
