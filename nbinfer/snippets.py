@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from nbinfer.errors import ParameterError, nearest, redact
 if TYPE_CHECKING:
     from nbinfer.flows import Request
 
+HUGGING_FACE = "HF_TOKEN"
 CONTENT = {"content-type": "application/json"}
 
 
@@ -64,7 +66,11 @@ def written(request: Request, language: str, *, variable: str = "") -> str:
 
 
 def _usual(request: Request) -> str:
-    return "HF_TOKEN" if "huggingface" in request.url or "hf.co" in request.url else "API_KEY"
+    return (
+        HUGGING_FACE
+        if re.match(r"https://([\w-]+\.)*(huggingface\.co|hf\.co|huggingface\.cloud)/", request.url)
+        else "API_KEY"
+    )
 
 
 def _headers(request: Request, variable: str) -> dict[str, str]:
@@ -72,6 +78,9 @@ def _headers(request: Request, variable: str) -> dict[str, str]:
     from nbinfer.flows import SECRET_HEADERS
 
     headers = CONTENT | {name.lower(): value for name, value in request.headers.items()}
+    if variable == HUGGING_FACE:
+        # Whoever pastes it elsewhere has a token there, also where this process found none.
+        headers.setdefault("authorization", "Bearer ")
     return {
         name: (f"Bearer ${variable}" if value.startswith("Bearer ") else f"${variable}")
         if name in SECRET_HEADERS

@@ -147,16 +147,30 @@ def _replies(call: Call, answer: ChatAnswer) -> Iterator[Chunk]:
     # The tokenizer puts the first <s> in front by itself.
     typed = answer.prompt.removeprefix(model.special_tokens.get("bos_token", BOS))
     as_text = replace(call, inputs=typed, parameters=parameters)
-    written, answer.envelope = "", {"id": "", "created": int(time.time()), "model": call.model}
+    answer.envelope = {"id": "", "created": int(time.time()), "model": call.model}
+    trimmed = _Trimmed()
     for chunk in _generated(model, as_text, native(parameters)[0], answer):
-        piece = "" if chunk.token is None or chunk.token.special else chunk.token.text
-        # Llama 2 begins its answers with a blank.
-        piece, written = (piece.lstrip(), written + piece) if not written.strip() else (piece, written)
+        piece = trimmed.feed("" if chunk.token is None or chunk.token.special else chunk.token.text)
         yield answer.add(_in_openai_form(chunk, piece, answer))
         if answer.stopped:
             break
     # One answer is all there is, also where `n` asked for more.
     answer.done = True
+
+
+class _Trimmed:
+    """Leaves out the blanks that a chat's form puts around an answer: before its first piece, and after its last."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what of a piece is surely inside the answer."""
+        text = self._held + (piece if self._begun else piece.lstrip())
+        inside = text.rstrip()
+        self._begun, self._held = self._begun or bool(inside), text[len(inside) :]
+        return inside
 
 
 def _prompt(model: Any, call: Call) -> str:

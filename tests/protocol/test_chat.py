@@ -513,6 +513,7 @@ def test_the_embedded_model_answers(ask: Ask) -> None:
     assert whole.choices[0].finish_reason == "stop"
     text = whole.choices[0].message.content
     assert "square brackets" in text
+    assert text == text.strip()
     assert "".join(chunk.choices[0].delta.content for chunk in client.pieces("What is a list in Python?")) == text
     result = client.run("What is a list in Python?")
     assert str(result) == text

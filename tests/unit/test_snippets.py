@@ -35,6 +35,12 @@ def test_no_key_is_written(language: str) -> None:
     assert "API_KEY" in written(request_to("http://127.0.0.1:1"), language)
 
 
+def test_hugging_face_gets_a_token_even_where_none_is_found() -> None:
+    """Code for Hugging Face names the variable of the token; code for a server that was given no key names none."""
+    for url, named in (("https://router.huggingface.co/x", True), ("http://127.0.0.1:1/huggingface.co/", False)):
+        assert ("Bearer $" in written(Request(url=url, json={}), "curl")) == named
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("stream", [False, True])
 def test_curl_asks_the_same(tgi: Server, stream: bool) -> None:  # noqa: FBT001

@@ -8,14 +8,13 @@ import pytest
 from training import chats, functions, heldout, judge
 from training.languages import ONLY_ENGLISH, foreign
 
-CHAT = ("chat_known", "chat_tasks", "chat_unknown")
 FAMILIES = {family.names[0]: family for family in functions.FAMILIES}
 
 
 def test_the_held_out_sets_are_as_frozen():
     """Each set has the hash it had before training."""
     assert heldout.FROZEN.read_text(encoding="utf-8") == heldout.sums()
-    assert [len(heldout.rows(name)) for name in CHAT] == [60, 40, 100]
+    assert [len(heldout.rows(name)) for name in heldout.CHAT] == [60, 40, 100]
     assert [len(heldout.rows(name)) for name in ("infill", "infill_untrained")] == [100, 20]
 
 
@@ -24,9 +23,24 @@ def test_no_held_out_question_is_trained(make):
     """The generators never ask what is held out, however often they are asked."""
     rng = Random(7)
     asked = {heldout.plain(make(rng)[0]) for _ in range(3000)}
-    held = {heldout.plain(row["ask"]) for name in CHAT for row in heldout.rows(name)}
+    folders = (heldout.FOLDER, heldout.DEVELOPMENT)
+    held = {
+        heldout.plain(row["ask"]) for folder in folders for name in heldout.CHAT for row in heldout.rows(name, folder)
+    }
+    assert len(held) > 380
     assert len(asked) > 500
     assert not asked & held
+
+
+def test_a_question_has_one_answer():
+    """No way to ask is given to two facts, and what the model cannot know is asked of none of them."""
+    answers = {}
+    for table in chats.KNOWN:
+        for fact in table:
+            assert len(fact.questions) >= 5
+            for question in fact.questions:
+                assert answers.setdefault(question.lower().strip(" ?.!"), fact.answer) == fact.answer
+    assert not {question.lower().strip(" ?.!") for question in chats._unasked()} & answers.keys()
 
 
 def test_no_held_out_name_is_trained():
