@@ -124,6 +124,12 @@ class ProRequiredError(BadRequestError):
     hint = "Log in with a PRO account's token, or use -m local."
 
 
+class ChatOnlyError(BadRequestError):
+    """The model is offered for conversations only."""
+
+    hint = "Ask it as a chat: %%infer chat, in Python chat_completion."
+
+
 class PausedError(BadRequestError):
     """The dedicated endpoint is paused."""
 
@@ -237,6 +243,7 @@ TABLE: tuple[Row, ...] = (
     Row(ServerError, error_type="unhealthy"),
     Row(GatedError, error_type="gatedrepo"),
     Row(ProRequiredError, 400, says=r"requires a pro subscription"),
+    Row(ChatOnlyError, 4, says=r"supported task: conversational|not supported for task text-generation"),
     Row(PausedError, 400, says=r"invalid state"),
     Row(GatedError, 401, says=r"gated|accept (the|its) (terms|conditions)"),
     Row(GatedError, 403, says=r"gated|accept (the|its) (terms|conditions)"),

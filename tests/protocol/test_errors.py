@@ -6,6 +6,7 @@ from nbinfer.client import AsyncInferenceClient, InferenceClient
 from nbinfer.errors import (
     ApiError,
     BadRequestError,
+    ChatOnlyError,
     ForbiddenError,
     GatedError,
     GatewayError,
@@ -44,6 +45,7 @@ MEANINGS: dict[str, tuple[type[ApiError], str]] = {
     "paused-400": (PausedError, "Bad Request: Invalid state"),
     "not_json-400": (BadRequestError, "Failed to parse the request body as JSON: expected value at line 1 column 1"),
     "no_provider-400": (BadRequestError, f"The requested model '{LLAMA}' is not supported by any provider you have"),
+    "chat_only-400": (ChatOnlyError, f"Model {LLAMA} is not supported for task text-generation and provider novita."),
     "bad_password-401": (UnauthorizedError, "Invalid username or password."),
     "bad_token-401": (UnauthorizedError, "Authorization header is correct, but the token seems invalid"),
     "empty-401": (UnauthorizedError, "HTTP status 401, with an empty body"),

@@ -33,6 +33,7 @@ REFUSALS: list[tuple[str, int, dict[str, str], bytes]] = [
     refusal("tgi/paused.txt", 400),
     refusal("tgi/not_json.txt", 400),
     refusal("tgi/no_provider.json", 400),
+    refusal("tgi/chat_only.json", 400),
     refusal("tgi/bad_password.json", 401, x_request_id="Root=1-65f0a1b2-1234567890abcdef12345678"),
     refusal("tgi/bad_token.json", 401),
     refusal("tgi/empty.txt", 401),
