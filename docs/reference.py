@@ -13,12 +13,14 @@ from typing import Any
 
 import nbinfer
 from nbinfer import chats, client, drivers, errors, flows, results, vectors
+from nbinfer.dialects import COMPLETIONS
 from nbinfer.errors import InferError
 from nbinfer.local import MODELS
 from nbinfer.notebook.arguments import cell_rows, flags, help_text
 from nbinfer.notebook.magics import LOCAL_SAMPLING
-from nbinfer.params import SEEDS, Call, Param, table
+from nbinfer.params import SEEDS, Call, Param, TextGeneration, table
 from nbinfer.services import SERVICES
+from nbinfer.services.local import CHAT, UNUSED
 from nbinfer.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
@@ -83,12 +85,38 @@ be streamed: a server's answer to a cell with one of them appears when it is com
 
 {others}
 
+## Who takes what
+
+What a server has no word for is listed below its answer; nothing is dropped in silence. *Here* is what nbinfer does
+itself.
+
+{_takers()}
+
+Of chat, servers get every option under its own name; TGI ignores `n` and `logit_bias`. On `local` a chat takes
+{_listed((*CHAT, "logprobs", "keep_stop"))}; the others are listed below the answer.
+
 ## Every call
 
 {_parameter_table(Call)}
 
 What has no flag here has one of another name: see [](flags.md).
 """
+
+
+def _takers() -> str:
+    """Say for each option of text generation which targets take it, and under which name."""
+    rows = []
+    for name, row in table(TextGeneration).items():
+        if not row.sent or name == "return_full_text":
+            rows.append((_code(name), *["here"] * 3))
+            continue
+        completion = "as temperature 0" if name == "do_sample" else _code(COMPLETIONS.get(name, ""))
+        rows.append((_code(name), "yes", completion, "" if name in UNUSED else "yes"))
+    return _table(("Option", "TGI, Hugging Face, endpoints", "`/v1/completions`", "`local`"), rows)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(map(_code, words))
 
 
 def magics() -> str:
@@ -159,7 +187,8 @@ def differences() -> str:
     return f"""\
 # Beside huggingface_hub
 
-`nbinfer.InferenceClient` has the names, arguments and return types of `huggingface_hub.InferenceClient`, so a notebook changes one import. What differs, differs on purpose:
+`nbinfer.InferenceClient` has the names, arguments and return types of `huggingface_hub.InferenceClient`, so a notebook
+changes one import. What differs, differs on purpose:
 
 {_table(("What", "Here"), rows)}
 """
