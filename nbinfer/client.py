@@ -78,6 +78,8 @@ DIFFERENCES: Mapping[str, str] = {
     "counts of a streamed chat": "always asked for; a last chunk without a choice comes only with `stream_options`",
     "`feature_extraction`": "(n, d) float32 for any number of texts, of length 1 unless `normalize=False`",
     "`sentence_similarity`": "the cosine of embeddings, on every server that embeds",
+    "`provider`": "a chat goes to Hugging Face's router, which is told the provider; nothing is looked up on the Hub",
+    "`response_format`": "in OpenAI's spelling, TGI's, or a bare schema; sent in the server's own",
     "`token`": "goes with the client's own model; the stored Hugging Face token to Hugging Face's hosts only",
     "`model`": (
         "a hub id, a URL, or `local`, which needs neither key nor network and is the default; beside `base_url` the "

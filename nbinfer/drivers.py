@@ -26,7 +26,7 @@ from nbinfer.results import Chunk, Result
 if TYPE_CHECKING:
     import httpx
 
-HEADERS = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "nbinfer"}
+HEADERS = {"accept-encoding": "identity", "user-agent": "nbinfer"}
 KEPT_ALIVE = 8
 COUNTDOWN = 1.0
 
@@ -350,7 +350,9 @@ def _built(client: Any, request: Request) -> Any:
         content = request.content if request.json is None else msgspec.json.encode(request.json)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ParameterError(f"the request cannot be written as JSON: {error}") from error
-    return client.build_request(request.method, request.url, headers=request.headers, content=content, timeout=timeout)
+    kind = {} if request.json is None else {"content-type": "application/json"}
+    headers = {**kind, **request.headers}
+    return client.build_request(request.method, request.url, headers=headers, content=content, timeout=timeout)
 
 
 def _head(response: httpx.Response, request: Request) -> Response:

@@ -1,5 +1,6 @@
 import asyncio
 import inspect
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -360,3 +361,27 @@ def test_similarity_is_that_of_embeddings() -> None:
         hub = huggingface_hub.InferenceClient(model=f"{tei.url}/similarity", token=KEY)
         theirs = hub.sentence_similarity("a red fox", ["a red dog", "the sea"])
         assert ours.sentence_similarity("a red fox", ["a red dog", "the sea"]) == pytest.approx(theirs, abs=1e-5)
+
+
+@difference("provider")
+def test_the_router_finds_the_provider(tgi: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hub asks the Hub who serves a model and goes there; ours is one request, to the router."""
+    monkeypatch.setenv("NBINFER_HF_BASE", tgi.url)
+    tgi.model.router, tgi.model.chat_form = True, "together"
+    with nbinfer.InferenceClient("org/name", provider="together", token=KEY) as ours:
+        ours.chat_completion(PROMPT, max_tokens=3)
+    assert [request.path for request in tgi.requests] == ["/v1/chat/completions"]
+    assert tgi.requests[-1].body["model"] == "org/name:together"
+
+
+@difference("response_format")
+def test_a_schema_reaches_every_server(tgi: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hub sends TGI's spelling to a provider as it is, which refuses it; ours writes what the server reads."""
+    monkeypatch.setenv("NBINFER_HF_BASE", tgi.url)
+    tgi.model.router, tgi.model.chat_form = True, "together"
+    wanted: Any = {"type": "json", "value": {"type": "object", "properties": {"name": {"type": "string"}}}}
+    with huggingface_hub.InferenceClient(base_url=f"{tgi.url}/v1", token=KEY) as hub, pytest.raises(HfHubHTTPError):
+        hub.chat_completion([{"role": "user", "content": PROMPT}], response_format=wanted)
+    with nbinfer.InferenceClient("org/name", token=KEY) as ours:
+        said = ours.chat_completion(PROMPT, response_format=wanted).choices[0].message.content
+    assert json.loads(said or "").keys() == {"name"}

@@ -204,6 +204,15 @@ def test_hugging_faces_own_machines_can_be_asked_for(router: Server, ask: Ask) -
     assert router.requests[-1].path == "/hf-inference/models/org/name/v1/chat/completions"
 
 
+def test_a_providers_own_key_stays_at_home(ask: Ask) -> None:
+    """A key that is none of Hugging Face's is not sent to its router for a provider; the error names the other way."""
+    for model, given in (("org/name", {"provider": "together"}), ("org/name:together", {})):
+        with pytest.raises(ParameterError, match="provider together") as caught:
+            ask(model, token="tg-secret", **given).run()
+        assert "base_url" in caught.value.hint
+        assert "tg-secret" not in str(caught.value)
+
+
 def test_an_organisation_pays_where_hugging_face_bills(router: Server, ask: Ask, tgi: Server) -> None:
     """`bill_to` of client and call goes to Hugging Face, and to no other server."""
     ask("org/name", bill_to="acme").run(max_tokens=3)
