@@ -16,7 +16,7 @@ QUICKSTART = Path("notebooks/quickstart.ipynb")
 
 DEMO = (
     "%load_ext nbinfer",
-    "%%infer -o story --max-new-tokens 180 --seed 11\nOnce upon a time, there was a little fox who",
+    "%%infer -o story --seed 7\nOnce upon a time, there was a little fox who",
     "story.to_frame().T",
     "story.tokens.head()",
 )

@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from random import Random
 
-from training import books, facts, heldout, stories
+from training import books, heldout, stories
+from training.facts import BASICS, HOW_TO, ITSELF, NBINFER, NOTEBOOKS, OPPOSITES, PYTHON
 from training.functions import FAMILIES, function
 from training.languages import ONLY_ENGLISH, foreign
 from training.words import ADJECTIVES, ANIMALS, COLOURS, FOODS, NAMES, PLACES, THINGS, TRAITS, expand
@@ -19,24 +21,7 @@ Turn = tuple[str, str]
 
 DO_NOT_KNOW = "I do not know that; I am nbinfer's small built-in model, and I only know simple stories, Python, notebooks and nbinfer."
 
-
-@dataclass(frozen=True)
-class Fact:
-    """Several ways to ask one thing, and the answer."""
-
-    questions: list[str]
-    answer: str
-
-
-def _facts(text: str) -> list[Fact]:
-    pairs = (line.split(" => ", 1) for line in text.strip().split("\n"))
-    return [Fact(questions.split(" / "), answer.replace("\\n", "\n")) for questions, answer in pairs]
-
-
-PYTHON, NOTEBOOKS, NBINFER = _facts(facts.PYTHON), _facts(facts.NOTEBOOKS), _facts(facts.NBINFER)
-ITSELF, HOW_TO, BASICS = _facts(facts.ITSELF), _facts(facts.HOW_TO), _facts(facts.BASICS)
-OPPOSITES = [tuple(pair.split()) for pair in facts.OPPOSITES.split(",")]
-
+KNOWN = (PYTHON, NOTEBOOKS, NBINFER, ITSELF, HOW_TO, BASICS)
 
 SAME_QUESTION: list[tuple[str, list[str]]] = [
     (r"How do I (.+)\?", ["How can I {}?", "How to {}?", "What is the way to {}?", "Show me how to {}.", "I want to {}. How?", "I want to {}.", "Can you tell me how to {}?", "How would I {}?", "Explain how to {}.", "How does one {}?", "I need to {}.", "I would like to know how to {}.", "Is there a way to {}?", "Could you show me how to {}?", "What do I write to {}?", "What do I need to {}?", "Tell me how to {}.", "How should I {}?", "Best way to {}?", "How do you {}?"]),
@@ -77,10 +62,10 @@ def loosely(question: str, rng: Random) -> str:
 
 def fact(rng: Random) -> Turn:
     """Ask one of the fixed questions."""
-    known = rng.choices([PYTHON, NOTEBOOKS, NBINFER, ITSELF, HOW_TO, BASICS], [28, 11, 31, 15, 5, 10])[0]
+    known = rng.choices(KNOWN, [28, 11, 31, 15, 5, 10])[0]
     chosen = rng.choice(known)
     question = rng.choice(chosen.questions)
-    question = in_other_words(question, rng) if rng.random() < 0.6 else question
+    question = in_other_words(question, rng) if rng.random() < 0.4 else question
     return fact(rng) if heldout.holds(question) else (loosely(question, rng), chosen.answer)
 
 
@@ -150,7 +135,7 @@ def code_request(rng: Random) -> Turn:
 
 
 def _words(rng: Random, low: int = 3, high: int = 7) -> list[str]:
-    pool = rng.choice([ANIMALS, THINGS, FOODS, COLOURS, NAMES, ANIMALS + THINGS, books.words()])
+    pool = rng.choice([ANIMALS, THINGS, FOODS, COLOURS, NAMES, ANIMALS + THINGS, books.words(), books.words()])
     return rng.sample([word for word in pool if " " not in word], rng.randint(low, high))
 
 
@@ -166,12 +151,21 @@ def _list_task(rng: Random) -> Turn:
     words = _words(rng)
     listed = _listed(words, rng)
     tasks: list[tuple[str, str]] = [
-        ("[How many words are here|Count the words|How many words are in this list]", str(len(words))),
-        ("[What is the first word|Give me the first word|Which word comes first]", words[0]),
-        ("[What is the last word|Give me the last word|Which word comes last]", words[-1]),
+        (
+            "[How many words are here|Count the words|How many words are in this list|How many items are there|Count these]",
+            str(len(words)),
+        ),
+        ("[What is the first word|Give me the first word|Which word comes first|Tell me the first one]", words[0]),
+        ("[What is the last word|Give me the last word|Which word comes last|Tell me the last one]", words[-1]),
         ("[What is the second word|Give me the second word]", words[1]),
-        ("[Write this in capital letters|Convert to upper case|Make this uppercase]", ", ".join(words).upper()),
-        ("[Reverse the list|Write the list backwards]", ", ".join(reversed(words))),
+        (
+            "[Write this in capital letters|Convert to upper case|Make this uppercase|Put this into capitals|Write these words in capital letters]",
+            ", ".join(words).upper(),
+        ),
+        (
+            "[Reverse the list|Write the list backwards|Put the list into reverse order|Reverse the order of these words]",
+            ", ".join(reversed(words)),
+        ),
         (
             "[Write the words as a list|Make a bullet list|Turn this into a Markdown list]",
             "\n".join(f"- {word}" for word in words),
@@ -236,23 +230,19 @@ def _sum_task(rng: Random) -> Turn:
     first, second = rng.randint(0, 20), rng.randint(0, 20)
     if rng.random() < 0.3:
         first, second = max(first, second), min(first, second)
-        return rng.choice(
-            [f"What is {first} - {second}?", f"{first} - {second} =", f"Compute {first} minus {second}."]
-        ), f"{first} - {second} = {first - second}"
-    ask = [
-        f"What is {first} + {second}?",
-        f"{first} + {second} =",
-        f"Add {first} and {second}.",
-        f"How much is {first} plus {second}?",
-    ]
-    return rng.choice(ask), f"{first} + {second} = {first + second}"
+        asked = "What is {} - {}?|{} - {} =|Compute {} minus {}.|How much is {} minus {}?|Calculate {} - {}.|{} minus {}|What is left of {} without {}?"
+        return rng.choice(asked.split("|")).format(first, second), f"{first} - {second} = {first - second}"
+    asked = "What is {} + {}?|{} + {} =|Add {} and {}.|How much is {} plus {}?|Calculate {} + {}.|{} plus {}|What is the sum of {} and {}?|What do {} and {} make together?"
+    return rng.choice(asked.split("|")).format(first, second), f"{first} + {second} = {first + second}"
 
 
 def _compare_task(rng: Random) -> Turn:
     first, second = rng.sample(range(1, 100), 2)
-    if rng.random() < 0.5:
-        return f"Which number is larger, {first} or {second}?", str(max(first, second))
-    return f"Which number is smaller, {first} or {second}?", str(min(first, second))
+    pick, words = rng.choice([(max, ["larger", "larger", "bigger", "greater"]), (min, ["smaller"])])
+    asked = rng.choice(
+        ["Which number is {}, {} or {}?", "Which is {}, {} or {}?", "Which is the {} number: {} or {}?", "Give me the {} of {} and {}."]
+    )  # fmt: skip
+    return asked.format(rng.choice(words), first, second), str(pick(first, second))
 
 
 GOOD = "great wonderful nice fantastic lovely excellent perfect good amazing delicious helpful fast friendly".split()
@@ -282,7 +272,9 @@ def _mood_task(rng: Random) -> Turn:
 
 
 def _dictionary_task(rng: Random) -> Turn:
-    words = rng.sample([word for word in ANIMALS + THINGS + FOODS if " " not in word], rng.randint(2, 5))
+    words = rng.sample(
+        [word for word in rng.choice([ANIMALS + THINGS + FOODS, books.words()]) if " " not in word], rng.randint(2, 5)
+    )
     numbers = rng.sample(range(1, 60), len(words))
     table = dict(zip(words, numbers, strict=True))
     asked = rng.choice(words)
@@ -296,7 +288,9 @@ def _dictionary_task(rng: Random) -> Turn:
 
 def _vocabulary_task(rng: Random) -> Turn:
     syllables = ["ba", "lo", "mi", "ta", "ru", "ne", "ko", "sa", "vi", "du", "pel", "zan", "tor", "fi", "gra"]
-    words = rng.sample(COLOURS + [word for word in ANIMALS if " " not in word], rng.randint(2, 4))
+    words = rng.sample(
+        rng.choice([COLOURS + [word for word in ANIMALS if " " not in word], books.words()]), rng.randint(2, 4)
+    )
     made = {word: "".join(rng.sample(syllables, 2)) for word in words}
     asked = rng.choice(words)
     return f"{', '.join(f'{word} = {other}' for word, other in made.items())}. Translate: {asked}", made[asked]
@@ -308,6 +302,7 @@ def _echo_task(rng: Random) -> Turn:
             f"The {rng.choice(ANIMALS)} is {rng.choice(COLOURS)}.",
             f"{rng.choice(NAMES)} has a {rng.choice(THINGS)}.",
             f"I like {rng.choice(FOODS)}.",
+            f"{' '.join(rng.sample(books.words(), rng.randint(2, 5))).capitalize()}.",
         ]
     )
     words = text.rstrip(".").split()
@@ -339,12 +334,15 @@ def _give_task(rng: Random) -> Turn:
 
 
 def _who_task(rng: Random) -> Turn:
-    people, things = rng.sample(NAMES, 3), rng.sample(THINGS, 3)
+    count = rng.choice([2, 3, 3, 3, 4])
+    people, things = rng.sample(NAMES, count), rng.sample(THINGS if rng.random() < 0.6 else books.words(), count)
     text = " ".join(f"{person} has the {thing}." for person, thing in zip(people, things, strict=True))
-    asked = rng.randrange(3)
+    asked = rng.randrange(count)
     if rng.random() < 0.5:
-        return f"{text} Who has the {things[asked]}?", f"{people[asked]} has the {things[asked]}."
-    return f"{text} What does {people[asked]} have?", f"{people[asked]} has the {things[asked]}."
+        ask = rng.choice(["Who has the {}?", "Who has the {}?", "Who owns the {}?", "Whose is the {}?"])
+        return f"{text} {ask.format(things[asked])}", f"{people[asked]} has the {things[asked]}."
+    ask = rng.choice(["What does {} have?", "What does {} have?", "What has {} got?", "Which thing is {}'s?"])
+    return f"{text} {ask.format(people[asked])}", f"{people[asked]} has the {things[asked]}."
 
 
 def _opposite_task(rng: Random) -> Turn:
@@ -361,8 +359,8 @@ def _count_task(rng: Random) -> Turn:
     upwards = rng.random() < 0.75
     numbers = range(start, end + 1) if upwards else range(end, start - 1, -1)
     first, last = numbers[0], numbers[-1]
-    ask = rng.choice([f"Count from {first} to {last}.", f"List the numbers from {first} to {last}."])
-    return ask, ", ".join(map(str, numbers))
+    asked = "Count from {} to {}.|List the numbers from {} to {}.|Can you count from {} to {}?|Write the numbers from {} to {}."
+    return rng.choice(asked.split("|")).format(first, last), ", ".join(map(str, numbers))
 
 
 POEMS = [
@@ -504,21 +502,70 @@ def not_english(rng: Random) -> Turn:
     return foreign(rng), ONLY_ENGLISH
 
 
-def unknown(rng: Random) -> Turn:
-    """Ask what a tiny model cannot know."""
-    if rng.random() < 0.3:
-        question = expand(
-            rng.choice(MORE_UNKNOWN),
-            {"topic": rng.choice(TOPICS), "software": rng.choice(SOFTWARE), "craft": rng.choice(CRAFTS)},
-            rng,
-        )
-        return unknown(rng) if heldout.holds(question) else (loosely(question, rng), DO_NOT_KNOW)
+@cache
+def _strange() -> list[str]:
+    """Return the books' words that no known question has."""
+    known = " ".join(question for table in KNOWN for fact in table for question in fact.questions).lower()
+    return sorted(set(books.words(3)) - set(re.findall(r"[a-z]+", known)))
+
+
+@cache
+def _unasked() -> list[str]:
+    """Return the questions that people ask and the model cannot know: those of unknown.txt, and of the retrieval set."""
+    folder = Path(__file__).parent
+    pairs = [
+        json.loads(line) for line in (folder / "retrieval" / "pairs.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    near = {"Python programming", "machine learning", "computers"}
+    asked = [pair[key] for pair in pairs if pair["subject"] not in near for key in ("question", "paraphrase")]
+    return asked + (folder / "unknown.txt").read_text(encoding="utf-8").splitlines()
+
+
+def _estranged(question: str, rng: Random) -> str:
+    # The frame of a question says nothing about whether the answer is known: other words stand in the same frame.
+    words = question.split(" ")
+    places = [place for place, word in enumerate(words) if len(word.strip("?.,!'")) > 4]
+    for place in rng.sample(places, min(len(places), rng.randint(1, 3))):
+        words[place] = re.sub(r"[A-Za-z]+", rng.choice(_strange()), words[place], count=1)
+    return " ".join(words)
+
+
+def _strange_frame(rng: Random) -> str:
+    thing = rng.choice(
+        [
+            rng.choice(_strange()),
+            f"{rng.choice(_strange())} {rng.choice(_strange())}",
+            f"the {rng.choice(_strange())} of {rng.choice(_strange())}",
+        ]
+    )
+    form, others = rng.choice(SAME_QUESTION)
+    article = (
+        "" if form.startswith(("How", "(?:Can", "Which")) or thing.startswith("the") else rng.choice(["", "a ", "the "])
+    )
+    return rng.choice(others).format(article + thing)
+
+
+def _unknown_question(rng: Random) -> str:
+    draw = rng.random()
+    if draw < 0.5:
+        question = rng.choice(_unasked())
+        return _estranged(question, rng) if rng.random() < 0.4 else question
+    if draw < 0.62:
+        return _strange_frame(rng)
+    if draw < 0.8:
+        slots = {"topic": rng.choice(TOPICS), "software": rng.choice(SOFTWARE), "craft": rng.choice(CRAFTS)}
+        return expand(rng.choice(MORE_UNKNOWN), slots, rng)
     first, second = rng.sample(COUNTRIES, 2)
-    question = rng.choice(UNKNOWN).format(
+    return rng.choice(UNKNOWN).format(
         country=first, country2=second, person=rng.choice(PEOPLE), subject=rng.choice(SUBJECTS_UNKNOWN), animal=rng.choice(ANIMALS) + "s",
         year=rng.randint(1200, 2030), big=rng.randint(101, 9999), big2=rng.randint(21, 999), small=rng.randint(3, 99), language=rng.choice(LANGUAGES),
         thing=rng.choice(THINGS), title=rng.choice(TITLES),
     )  # fmt: skip
+
+
+def unknown(rng: Random) -> Turn:
+    """Ask what a tiny model cannot know."""
+    question = _unknown_question(rng)
     if "capital of France" in question or heldout.holds(question):
         return unknown(rng)
     return loosely(question, rng), DO_NOT_KNOW
@@ -604,7 +651,7 @@ def with_system(rng: Random) -> tuple[str, list[Turn]]:
 def single(rng: Random) -> Turn:
     """Ask one thing of any kind."""
     makers = [fact, task, code_request, unknown, not_english, story_request, poem_request]
-    return rng.choices(makers, [45, 36, 5, 13, 1, 2, 1])[0](rng)
+    return rng.choices(makers, [52, 25, 4, 16, 1.5, 1.5, 1])[0](rng)
 
 
 def _name_memory(rng: Random) -> list[Turn]:
@@ -682,9 +729,28 @@ def _sum_chain(rng: Random) -> list[Turn]:
     return [*turns, ("Thanks!", "You are welcome!")] if rng.random() < 0.3 else turns
 
 
-def sums(rng: Random) -> str:
-    """Return a conversation of small sums only, because they need much practice."""
-    return rendered([_sum_task(rng) for _ in range(rng.randint(2, 6))])
+def _capitals_task(rng: Random) -> Turn:
+    words = rng.sample(rng.choice([NAMES, THINGS, ANIMALS, books.words()]), rng.randint(1, 5))
+    text = f"{rng.choice(NAMES)} has a {rng.choice(THINGS)}." if rng.random() < 0.4 else ", ".join(words)
+    ask = rng.choice(
+        ["Write this in capital letters", "Convert to upper case", "Make this uppercase", "Put this into capitals"]
+    )
+    return f"{ask}: {text}", text.upper()
+
+
+# What is learned slowly, and needs much practice.
+HARD: list[Callable[[Random], Turn]] = [
+    _sum_task, _who_task, _who_task, _who_task, _dictionary_task, _dictionary_task, _dictionary_task, _dictionary_task, _vocabulary_task,
+    _vocabulary_task, _list_task, _list_task, _list_task, _list_task, _echo_task, _compare_task, _capitals_task, _capitals_task, _extract_task,
+    _extract_task, _mood_task,
+]  # fmt: skip
+
+
+def practice(rng: Random) -> str:
+    """Return a conversation of tasks of one hard kind."""
+    maker = rng.choice(HARD)
+    turns = [maker(rng) for _ in range(rng.randint(2, 6))]
+    return practice(rng) if any(heldout.holds(ask) for ask, _ in turns) else rendered(turns)
 
 
 def turns(rng: Random) -> list[Turn]:

@@ -49,7 +49,7 @@ def story(rng: Random) -> Document:
 
 def chat(rng: Random) -> Document:
     """Return a conversation as a document."""
-    text = chats.sums(rng) if rng.random() < 0.12 else chats.chat(rng)
+    text = chats.practice(rng) if rng.random() < 0.22 else chats.chat(rng)
     if rng.random() < 0.03:
         text = text.replace("[/INST] ", "[/INST]\n")
     pieces = re.split(r"(<s>\[INST\].*?\[/INST\])", f"<s>{text}</s>", flags=re.DOTALL)
@@ -94,12 +94,12 @@ def repeat(rng: Random) -> Document:
 
 # How many tokens of a hundred each part gives, and about how long its documents are.
 PARTS: dict[str, tuple[Callable[[Random], Document], float, int]] = {
-    "stories": (story, 18, 207),
-    "chat": (chat, 58, 58),
+    "stories": (story, 17, 207),
+    "chat": (chat, 61, 58),
     "questions": (question, 3, 55),
-    "functions": (code, 4, 66),
+    "functions": (code, 3, 66),
     "infill": (infill, 14, 55),
-    "books": (book, 2, 216),
+    "books": (book, 1, 216),
     "repeats": (repeat, 1, 110),
 }
 

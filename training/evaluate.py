@@ -56,9 +56,11 @@ class Writer:
         return self.write(f"[INST] {question} [/INST]").strip()
 
 
-def chat(writer: Writer, name: str, right: str = "") -> Iterator[tuple[dict[str, Any], str, bool]]:
-    """Yield each question of a held-out set, what was answered, and whether that is right to the letter."""
-    for row in heldout.rows(name):
+def chat(
+    writer: Writer, name: str, right: str = "", folder: Path = heldout.FOLDER
+) -> Iterator[tuple[dict[str, Any], str, bool]]:
+    """Yield each question of a set, what was answered, and whether that is right to the letter."""
+    for row in heldout.rows(name, folder):
         said = writer.answer(row["ask"])
         yield row, said, said == row.get("answer", right).strip()
 
@@ -73,9 +75,9 @@ class Filled:
     passes: bool
 
 
-def infill(writer: Writer, name: str) -> Iterator[Filled]:
-    """Fill each hole of a held-out set and run the function."""
-    for row in heldout.rows(name):
+def infill(writer: Writer, name: str, folder: Path = heldout.FOLDER) -> Iterator[Filled]:
+    """Fill each hole of a set and run the function."""
+    for row in heldout.rows(name, folder):
         middle = writer.write(f"<PRE> {row['prefix']} <SUF>{row['suffix']} <MID>")
         source = f"{row['prefix']}{middle}{row['suffix']}"
         parses = judge.parses(source)
@@ -146,17 +148,17 @@ def fresh_documents(writer: Writer, count: int = 100) -> dict[str, list[list[int
 
 
 def report(weights: Path) -> None:
-    """Print the figures of the card."""
+    """Print the figures of the card, but on the development sets, with everything that is wrong."""
     writer = Writer(weights)
-    for name in ("chat_known", "chat_tasks", "chat_unknown"):
-        rows = list(chat(writer, name, chats.DO_NOT_KNOW))
+    for name in heldout.CHAT:
+        rows = list(chat(writer, name, chats.DO_NOT_KNOW, heldout.DEVELOPMENT))
         print(f"{name:18} {np.mean([right for *_, right in rows]):.0%} of {len(rows)}", flush=True)
         for row, said, right in rows:
             if not right:
                 print(f"    {row['ask'][:70]!r}: {said[:70]!r}")
     print(f"{'other languages':18} {np.mean([writer.answer(text) == ONLY_ENGLISH for text in FOREIGN]):.0%}")
     for name in ("infill", "infill_untrained"):
-        holes = list(infill(writer, name))
+        holes = list(infill(writer, name, heldout.DEVELOPMENT))
         parses, passes = np.mean([hole.parses for hole in holes]), np.mean([hole.passes for hole in holes])
         print(f"{name:18} {parses:.0%} parse, {passes:.0%} pass, of {len(holes)}", flush=True)
         for hole in holes:

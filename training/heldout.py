@@ -1,4 +1,8 @@
-"""The sets that figures are measured on. They were frozen before training, and nothing in them is ever trained."""
+"""The sets that figures are measured on, and those that training is steered by; nothing in either is ever trained.
+
+The held-out sets are frozen, and nobody reads them, or answers to them, before the last training is done. What is
+tried out on the way is tried on the development sets, which are of the same kind.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "heldout"
+DEVELOPMENT = Path(__file__).parent / "development"
 FROZEN = FOLDER / "SHA256SUMS"
+CHAT = ("chat_known", "chat_tasks", "chat_unknown")
 
 
-def rows(name: str) -> list[dict[str, Any]]:
+def rows(name: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
     """Read one set."""
-    lines = (FOLDER / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -26,11 +32,12 @@ def plain(text: str) -> str:
 
 @cache
 def _questions() -> frozenset[str]:
-    return frozenset(plain(row["ask"]) for name in ("chat_known", "chat_tasks", "chat_unknown") for row in rows(name))
+    sets = [rows(name, folder) for folder in (FOLDER, DEVELOPMENT) for name in CHAT]
+    return frozenset(plain(row["ask"]) for one in sets for row in one)
 
 
 def holds(question: str) -> bool:
-    """Say whether a question is held out."""
+    """Say whether a question is in a held-out or a development set."""
     return plain(question) in _questions()
 
 

@@ -36,6 +36,10 @@ def prepare(tokens: int, seed: int, *, resume: bool) -> None:
         print(f"{stage}: {rows.shape[0]} rows of {length}, {(rows == corpus.PAD).mean():.1%} padding", flush=True)
 
 
+def _done() -> Done:
+    return Done(**json.loads((BUILD / "training.json").read_text(encoding="utf-8")))
+
+
 def main() -> None:
     """Run the steps that are asked for; all of them without arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -53,15 +57,15 @@ def main() -> None:
     if asked.resume and not (BUILD / "checkpoint.pt").exists():
         restore(WEIGHTS, BUILD)
     if "prepare" in steps:
-        prepare(asked.tokens, asked.seed, resume=asked.resume)
+        done = _done().tokens if asked.resume else 0
+        prepare(asked.tokens - done, asked.seed, resume=asked.resume)
     if "train" in steps:
         plan = Plan(asked.tokens, minutes=asked.minutes, seed=asked.seed)
         train(BUILD, plan, resume=asked.resume)
     if "export" in steps:
         print(f"{export(BUILD, WEIGHTS):,} bytes")
     if "card" in steps:
-        done = Done(**json.loads((BUILD / "training.json").read_text(encoding="utf-8")))
-        (WEIGHTS / "README.md").write_text(card(WEIGHTS, done), encoding="utf-8")
+        (WEIGHTS / "README.md").write_text(card(WEIGHTS, _done()), encoding="utf-8")
     if "evaluate" in steps:
         report(WEIGHTS)
 

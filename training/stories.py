@@ -236,6 +236,12 @@ ABOUT = [
     "{His} best friend was {F} the {friend}.", "{He} lived {at_place} with {his} [family|mother|grandfather].", "Every day {he} [helped|played with] {F} the {friend}.",
     "{H} had a {adj} {thing} that {he} loved very much.",
 ]  # fmt: skip
+# What a hero is known for, when it comes before the name.
+WHO = [
+    "loved {food}", "lived {at_place}", "liked to [sing|dance|read|climb|draw|sleep|explore]", "wanted to see the world", "could never sit still",
+    "had a {adj} {thing}", "dreamed of the sea", "always told the truth", "was afraid of nothing", "was afraid of [the dark|loud noises|spiders]", "talked to the stars",
+    "had never seen {colour} snow", "had no friends yet", "could not find {his} {thing}", "wanted a {colour} {thing}", "wore a {colour} hat", "was very {trait}",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -286,6 +292,11 @@ def _introduction(rng: Random, wish: Wish, slots: dict[str, str]) -> str:
         ["little", "small", "young", "{trait}", "{trait} little", "{trait} young", "{trait} and {trait2}"]
     )
     named = rng.choice(["named", "called", "whose name was"])
+    start = rng.random()
+    if start < 0.2:
+        return f"{rng.choice([*OPENINGS, 'There was'])} a {size} {slots['animal']} who {rng.choice(WHO)}. {{His}} name was {{H}}."
+    if start < 0.3:
+        return f"{rng.choice(['A', 'A', 'One day a', 'Every day a'])} {size} {slots['animal']} {named} {{H}} sat {{at_place}}."
     return f"{rng.choice(OPENINGS)} a {size} {slots['animal']} {named} {{H}}."
 
 
