@@ -37,7 +37,7 @@ A tiny language model that ships with nbinfer and runs on numpy alone, so that t
 ## What it cannot do
 
 * **It knows no facts** about the world. It was trained to say so, and mostly does; else it gives the answer to another question, or invents one.
-* **It does not understand a question; it recognises words.** Asked for one of its facts in short and familiar words it is nearly always right. Asked at length and in words of one's own it is right one time in three, and else gives the answer to another question.
+* **It does not understand a question; it recognises words.** Asked for one of its facts in short and familiar words it is nearly always right. Asked at length and in words of one's own it is right two times in five, and else gives the answer to another question.
 * Working on what is in the prompt is uneven: it repeats, lists, adds and extracts better than it reverses, or looks up one of many.
 * A story keeps its names and its plot most of the time, and loses one of them now and then.
 * It completes functions of the families it was trained on, under any names; of other functions it gets a few right.
@@ -62,7 +62,7 @@ All text was made or chosen for this project. Of a hundred tokens:
 
 ## Figures
 
-On the sets in `training/heldout/`, whose hashes were frozen before the last 27 million tokens and which nobody read, or any answer to them, until the weights were final (then only the counts below): training was steered by other sets of the same kind, in `training/development/`. No question of either was trained, but for sums, comparisons and counts, which have so few forms that earlier training may have met some in the very words. The likeliest token each time. Chat answers count only when they are right to the letter. Functions have names for arguments, results and themselves that training never used; "pass" means that the completed function gives the same as the true one for four lists of arguments.
+On the sets in `training/heldout/`, whose hashes were frozen before the last 30 million tokens and which nobody read, or any answer to them, until the weights were final (then only the counts below): training was steered by other sets of the same kind, in `training/development/`. No question of either was trained, but for sums, comparisons and counts, which have so few forms that earlier training may have met some in the very words. The likeliest token each time. Chat answers count only when they are right to the letter. Functions have names for arguments, results and themselves that training never used; "pass" means that the completed function gives the same as the true one for four lists of arguments.
 
 {figures}
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ from training import books, heldout, stories
 from training.facts import BASICS, HOW_TO, ITSELF, NBINFER, NOTEBOOKS, OPPOSITES, PYTHON
 from training.functions import FAMILIES, function
 from training.languages import ONLY_ENGLISH, foreign
+from training.neighbours import neighbours
 from training.words import ADJECTIVES, ANIMALS, COLOURS, FOODS, NAMES, PLACES, THINGS, TRAITS, expand
 
 Turn = tuple[str, str]
@@ -60,13 +61,49 @@ def loosely(question: str, rng: Random) -> str:
     return question
 
 
+@cache
+def _near() -> Mapping[str, list[str]]:
+    known = {word for table in KNOWN for fact in table for one in fact.questions for word in _WORD.findall(one.lower())}
+    return neighbours(known)
+
+
+@cache
+def _contexts() -> list[str]:
+    return (Path(__file__).parent / "contexts.txt").read_text(encoding="utf-8").splitlines()
+
+
+_WORD = re.compile(r"[a-z]{4,}")
+
+
+def in_new_words(question: str, rng: Random) -> str:
+    """Put other words, which are near, into the place of one or two."""
+    places = [found for found in _WORD.finditer(question) if found[0] in _near()]
+    for found in sorted(rng.sample(places, min(len(places), rng.choice([1, 1, 2]))), key=lambda one: -one.start()):
+        question = question[: found.start()] + rng.choice(_near()[found[0]]) + question[found.end() :]
+    return question
+
+
+def in_context(question: str, rng: Random) -> str:
+    """Say something beside the question, before or after it, as people do."""
+    said = rng.choice(_contexts())
+    return (
+        f"{said} {question}"
+        if rng.random() < 0.6
+        else f"{question.rstrip()}{'' if question[-1:] in '.?!' else '.'} {said}"
+    )
+
+
 def fact(rng: Random) -> Turn:
     """Ask one of the fixed questions."""
     known = rng.choices(KNOWN, [28, 11, 31, 15, 5, 10])[0]
     chosen = rng.choice(known)
     question = rng.choice(chosen.questions)
     question = in_other_words(question, rng) if rng.random() < 0.4 else question
-    return fact(rng) if heldout.holds(question) else (loosely(question, rng), chosen.answer)
+    if heldout.holds(question):
+        return fact(rng)
+    question = in_new_words(question, rng) if rng.random() < 0.4 else question
+    question = in_context(question, rng) if rng.random() < 0.35 else loosely(question, rng)
+    return question, chosen.answer
 
 
 STORY_REQUESTS: list[tuple[str, tuple[str, ...]]] = [
@@ -568,7 +605,8 @@ def unknown(rng: Random) -> Turn:
     question = _unknown_question(rng)
     if "capital of France" in question or heldout.holds(question):
         return unknown(rng)
-    return loosely(question, rng), DO_NOT_KNOW
+    question = in_context(question, rng) if rng.random() < 0.35 else loosely(question, rng)
+    return question, DO_NOT_KNOW
 
 
 PLAIN_SYSTEMS = [

@@ -20,7 +20,7 @@ from training.model import Llama, Shape
 class Plan:
     """How long and how fast to train."""
 
-    tokens: int = 62_000_000
+    tokens: int = 66_000_000
     batch_tokens: int = 4096
     matrix_rate: float = 0.01
     embedding_rate: float = 0.01
