@@ -40,7 +40,9 @@ class HubMethods:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             if name not in methods():
                 hint = nearest(name, (known for known in dir(self) if not known.startswith("_")))
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}. {hint}")
+                # Without a near one the hint would list all forty.
+                near = f". {hint}" if hint.startswith("Did") else ""
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{near}")
             return signed(self._hub(name), methods()[name])
 
 

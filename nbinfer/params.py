@@ -92,6 +92,18 @@ class Param:
         return self.check(text)
 
 
+FREQUENCY_PENALTY = Param(
+    description="Lower a token's score for each time it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0
+)
+STOP = Param(
+    description="End where this text would appear; the text itself is left out. Repeat for several.",
+    aliases=("stop_sequences",),
+)
+SEED = Param(description="Make sampling repeatable.", usual=(42,), ge=0, lt=SEEDS)
+KEEP_STOP = Param(description="Leave the stop text at the end of the answer.", sent=False)
+"""What text generation and chat have in common."""
+
+
 class TextGeneration(TypedDict, total=False):
     """Options of text generation."""
 
@@ -111,10 +123,7 @@ class TextGeneration(TypedDict, total=False):
     repetition_penalty: Annotated[
         float, Param(description="Make tokens that occurred less likely; 1 is no penalty.", usual=(1.0, 1.1, 1.3), gt=0)
     ]
-    frequency_penalty: Annotated[
-        float,
-        Param(description="Lower a token's score for each time it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0),
-    ]
+    frequency_penalty: Annotated[float, FREQUENCY_PENALTY]
     top_p: Annotated[
         float,
         Param(
@@ -141,14 +150,8 @@ class TextGeneration(TypedDict, total=False):
     max_new_tokens: Annotated[
         int, Param(description="Most tokens to generate.", usual=(20, 100, 256), ge=1, default=DEFAULT_MAX_NEW_TOKENS)
     ]
-    stop: Annotated[
-        list[str],
-        Param(
-            description="End where this text would appear; the text itself is left out. Repeat for several.",
-            aliases=("stop_sequences",),
-        ),
-    ]
-    seed: Annotated[int, Param(description="Make sampling repeatable.", usual=(42,), ge=0, lt=SEEDS)]
+    stop: Annotated[list[str], STOP]
+    seed: Annotated[int, SEED]
     top_n_tokens: Annotated[
         int, Param(description="Also report this many alternatives for each token.", usual=(0, 5), ge=0)
     ]
@@ -164,7 +167,7 @@ class TextGeneration(TypedDict, total=False):
         Param(description='Force a form: {"type": "regex", "value": …} or {"type": "json", "value": <schema>}.'),
     ]
     adapter_id: Annotated[str, Param(description="LoRA adapter the server should apply.")]
-    keep_stop: Annotated[bool, Param(description="Leave the stop text at the end of the answer.", sent=False)]
+    keep_stop: Annotated[bool, KEEP_STOP]
 
 
 class Chat(TypedDict, total=False):
@@ -199,18 +202,9 @@ class Chat(TypedDict, total=False):
             aliases=("max_completion_tokens", "max_new_tokens"),
         ),
     ]
-    stop: Annotated[
-        list[str],
-        Param(
-            description="End where this text would appear; the text itself is left out. Repeat for several.",
-            aliases=("stop_sequences",),
-        ),
-    ]
-    seed: Annotated[int, Param(description="Make sampling repeatable.", usual=(42,), ge=0, lt=SEEDS)]
-    frequency_penalty: Annotated[
-        float,
-        Param(description="Lower a token's score for each time it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0),
-    ]
+    stop: Annotated[list[str], STOP]
+    seed: Annotated[int, SEED]
+    frequency_penalty: Annotated[float, FREQUENCY_PENALTY]
     presence_penalty: Annotated[
         float, Param(description="Lower a token's score once it occurred.", usual=(0.0, 0.5, 1.0), ge=-2.0, le=2.0)
     ]
@@ -233,7 +227,7 @@ class Chat(TypedDict, total=False):
     stream_options: Annotated[
         dict[str, Any], Param(description='{"include_usage": true} gives a last chunk of counts.')
     ]
-    keep_stop: Annotated[bool, Param(description="Leave the stop text at the end of the answer.", sent=False)]
+    keep_stop: Annotated[bool, KEEP_STOP]
 
 
 class TextEmbedding(TypedDict, total=False):

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from nbinfer import sse
-from nbinfer.answers import Answer, ChatAnswer, TextAnswer
+from nbinfer.answers import Answer, TextAnswer
 from nbinfer.chats import ChatChunk, content_text, shown_at_end
 from nbinfer.errors import BadAnswerError, api_error, clip, redact
 from nbinfer.flows import Produce, Read, Relay, Request, Response, Steps
+from nbinfer.replies import ChatAnswer
 from nbinfer.results import Chunk, Usage
 
 DONE = "[DONE]"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
-from nbinfer.answers import ChatAnswer, RowsAnswer, TextAnswer
+from nbinfer.answers import RowsAnswer, TextAnswer
 from nbinfer.cache import CACHED
 from nbinfer.chats import (
     ChatChunk,
@@ -25,6 +25,7 @@ from nbinfer.errors import ParameterError
 from nbinfer.flows import Flow, Produce, Request, Steps, answered
 from nbinfer.local import MODELS, load
 from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGeneration, defaults, resolve
+from nbinfer.replies import ChatAnswer
 from nbinfer.results import Chunk, TextResult, normalised
 from nbinfer.services.base import Call, Service
 from nbinfer.tasks import TASKS

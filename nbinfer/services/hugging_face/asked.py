@@ -8,11 +8,12 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nbinfer.answers import ChatAnswer, TextAnswer
+from nbinfer.answers import TextAnswer
 from nbinfer.dialects import chat, completion, native, streaming_problems
 from nbinfer.errors import ParameterError, without_secrets
 from nbinfer.flows import Request, Steps, opened
 from nbinfer.reading import ChatReading, Reading, TextReading
+from nbinfer.replies import ChatAnswer
 from nbinfer.services.base import Call
 from nbinfer.services.hugging_face.routes import (
     NAMELESS,
