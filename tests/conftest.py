@@ -1,5 +1,6 @@
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,19 @@ settings.load_profile("nbinfer")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give Hugging Face a home of its own before huggingface_hub, which reads it when imported, is there."""
+    config.addinivalue_line("markers", "needs(program): skipped without it, failed where NBINFER_REQUIRE names it")
     home = tempfile.TemporaryDirectory(prefix="nbinfer-tests-", ignore_cleanup_errors=True)
     config.add_cleanup(home.cleanup)
     os.environ["HF_HOME"] = home.name
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what a bare machine cannot run, with the reason; fail it where it must run."""
+    for mark in item.iter_markers("needs"):
+        (program,) = mark.args
+        if shutil.which(program) is None:
+            required = program in os.environ.get("NBINFER_REQUIRE", "").split(",")
+            (pytest.fail if required else pytest.skip)(f"{program} is not installed")
 
 
 @pytest.fixture(scope="session")

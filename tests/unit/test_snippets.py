@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 import sys
 from typing import Any
@@ -41,7 +40,7 @@ def test_hugging_face_gets_a_token_even_where_none_is_found() -> None:
         assert ("Bearer $" in written(Request(url=url, json={}), "curl")) == named
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.needs("curl")
 @pytest.mark.parametrize("stream", [False, True])
 def test_curl_asks_the_same(tgi: Server, stream: bool) -> None:  # noqa: FBT001
     """The command, run in a shell, sends the very request and prints the server's answer."""
@@ -65,7 +64,7 @@ def test_python_asks_the_same(tgi: Server) -> None:
     assert tgi.requests[-1].headers["authorization"] == f"Bearer {KEY}"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+@pytest.mark.needs("node")
 def test_javascript_asks_the_same(tgi: Server) -> None:
     """The script, run in Node, sends the very request."""
     asked = request_to(f"{tgi.url}/generate")
