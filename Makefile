@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml
 
-.PHONY: demo test lab lint docs bench notebooks clean
+.PHONY: demo test peers lab lint docs bench notebooks clean
 
 demo: $(VENV)/.ready            ## stream a story from the embedded model in this terminal
 	@$(BIN)/nbinfer demo
@@ -16,6 +16,9 @@ lab: $(VENV)/.lab               ## open the quickstart in JupyterLab
 test: $(VENV)/.test             ## all tests, and every notebook
 	@$(BIN)/python -m pytest
 	@$(BIN)/python -m pytest --nbval-lax --nbval-kernel-name=python3 notebooks
+
+peers: $(VENV)/.test $(VENV)/.peers  ## against servers and clients that need environments of their own (some GB)
+	@NBINFER_REQUIRE=transformers,text-generation $(BIN)/python -m pytest tests/peers
 
 lint: $(VENV)/.lint             ## style, types, layers
 	@$(BIN)/ruff check
@@ -57,4 +60,12 @@ $(VENV)/.lab: $(VENV)/.ready
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.ready
 	@echo "Installing what '$(subst .,,$(notdir $@))' needs (once) …"
 	@$(PIP) install --editable . --group $(subst .,,$(notdir $@))
+	@touch $@
+
+$(VENV)/.peers: $(wildcard tests/peers/*.txt) | $(VENV)/bin/python
+	@for list in tests/peers/*.txt; do \
+		peer=$(VENV)/peers/$$(basename $$list .txt); \
+		echo "Making the environment $$peer (once) …"; \
+		$(PYTHON) -m venv $$peer && $$peer/bin/python -m pip --disable-pip-version-check --quiet install -r $$list || exit 1; \
+	done
 	@touch $@

@@ -248,8 +248,10 @@ def waiting() -> str:
         ("for a connection", f"{wait.connect:g} s"),
         ("for the first byte of the answer", f"{wait.first_byte:g} s"),
         ("between two bytes of it", f"{wait.idle:g} s"),
+        ("for the whole, with all tries and pauses", f"{wait.total:g} s"),
         ("before the next try, while a model is loading", f"{flows.LONGEST_LOADING_WAIT:g} s"),
         ("before the next try, because the service asks for it", f"{flows.LONGEST_WAIT:g} s; for more, the call fails"),
+        ("for a dedicated endpoint that has to start", f"{errors.StartingError.patience:g} s"),
         ("how many further tries", str(table(Call)["retries"].default)),
     )
     return _table(("Wait", "At most"), rows)

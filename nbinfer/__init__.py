@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nbinfer.catalogue import models
     from nbinfer.chats import ChatResult
     from nbinfer.client import AsyncInferenceClient, InferenceClient
+    from nbinfer.flows import Timeout
     from nbinfer.keys import doctor, login, notebook_login
     from nbinfer.records import AudioResult, RecordsResult
     from nbinfer.results import Result, TextResult
@@ -32,6 +33,7 @@ _HOMES = {
     "RecordsResult": "nbinfer.records",
     "SparseResult": "nbinfer.vectors",
     "TextResult": "nbinfer.results",
+    "Timeout": "nbinfer.flows",
     "doctor": "nbinfer.keys",
     "errors": "nbinfer",
     "login": "nbinfer.keys",
@@ -91,6 +93,7 @@ __all__ = [
     "RecordsResult",
     "SparseResult",
     "TextResult",
+    "Timeout",
     "doctor",
     "errors",
     "last",

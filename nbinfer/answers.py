@@ -131,7 +131,7 @@ class TextAnswer:
     show nothing. The server's `generated_text` has the last word, less a prompt that nobody asked for.
     """
 
-    def __init__(  # noqa: PLR0913 - the facts of a call, all by keyword
+    def __init__(
         self,
         prompt: str,
         parameters: Mapping[str, Any],
@@ -140,14 +140,13 @@ class TextAnswer:
         full_text: bool = False,
         keep_stop: bool = False,
         may_echo: bool = False,
-        notices: Iterable[str] = (),
     ) -> None:
         self.headers: Mapping[str, str] = {}
         self.complete = False
         self.stopped = False
         self.usage = Usage()
         self.finish_reason: str | None = None
-        self.notices = list(notices)
+        self.notices: list[str] = []
         self._prompt, self._model, self._parameters = prompt, model, parameters
         self._may_echo = may_echo
         self._stop = StopText(parameters.get("stop", ()), keep=keep_stop)
@@ -162,6 +161,10 @@ class TextAnswer:
         self._details = Details()
         self._began = time.perf_counter()
         self._first: float | None = None
+
+    def asked(self, parameters: Mapping[str, Any], notices: Iterable[str]) -> None:
+        """Take in what was sent, and what the reader should know of it."""
+        self._parameters, self.notices = parameters, list(notices)
 
     @property
     def began(self) -> bool:

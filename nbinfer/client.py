@@ -72,7 +72,7 @@ DIFFERENCES: Mapping[str, str] = {
     "unknown names": "refused, with the nearest known name",
     "waiting": (
         f"{Timeout.connect:g} s for a connection, {Timeout.first_byte:g} s for the first byte, "
-        f"{Timeout.idle:g} s between bytes; `timeout=` changes it"
+        f"{Timeout.idle:g} s between bytes, {Timeout.total:g} s for all; `timeout=` changes it"
     ),
     "retries": f"{RETRIES}, when the model is loading or busy, never after a part of the answer came",
     "counts of a streamed chat": "always asked for; a last chunk without a choice comes only with `stream_options`",
@@ -238,7 +238,7 @@ class InferenceClient(_Client, SyncHubMethods):
 
         def ask(*args: Any, **kwargs: Any) -> Any:
             service, call = self._hub_call(name, *args, **kwargs)
-            return ResultStream(service.flow(call), self._clients).drain().answer
+            return ResultStream(service.flow(call), self._clients, total=call.timeout.total).drain().answer
 
         return ask
 
@@ -260,7 +260,7 @@ class InferenceClient(_Client, SyncHubMethods):
         `task` is a name in `nbinfer.tasks.TASKS`; some take one text, some several. The result is of that task's kind.
         """
         service, call = self._call(task, inputs, parameters, model=model)
-        return ResultStream(service.flow(call), self._clients)
+        return ResultStream(service.flow(call), self._clients, total=call.timeout.total)
 
     @overload
     def run(
@@ -423,7 +423,7 @@ class AsyncInferenceClient(_Client, AsyncHubMethods):
 
         async def ask(*args: Any, **kwargs: Any) -> Any:
             service, call = self._hub_call(name, *args, **kwargs)
-            return (await AsyncResultStream(service.flow(call), self._clients).drain()).answer
+            return (await AsyncResultStream(service.flow(call), self._clients, total=call.timeout.total).drain()).answer
 
         return ask
 
@@ -444,7 +444,7 @@ class AsyncInferenceClient(_Client, AsyncHubMethods):
     ) -> AsyncResultStream[Any]:
         """Start a call and return its chunks as they come; `.result` holds the whole afterwards."""
         service, call = self._call(task, inputs, parameters, model=model)
-        return AsyncResultStream(service.flow(call), self._clients)
+        return AsyncResultStream(service.flow(call), self._clients, total=call.timeout.total)
 
     @overload
     async def run(

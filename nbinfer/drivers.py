@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import math
 import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -40,10 +42,11 @@ R = TypeVar("R", bound=Result)
 class _Stream(Generic[R]):
     """What both drivers share: the flow, the clients, the request under way and the outcome."""
 
-    def __init__(self, flow: Flow[R], clients: Clients[Any]) -> None:
+    def __init__(self, flow: Flow[R], clients: Clients[Any], *, total: float) -> None:
         self.waiting: Waiting = lambda _: None
         self._flow = flow
         self._clients = clients
+        self._total, self._until = total, math.inf
         self._request = Request(url="", json=None)
         self._outcome: R | None = None
 
@@ -53,6 +56,13 @@ class _Stream(Generic[R]):
         if self._outcome is None:
             raise InferError("there is no result yet", hint="Iterate the stream to its end, or close it.")
         return self._outcome
+
+    def _left(self, needed: float = 0.0) -> float:
+        """Return how many seconds are left of all that the call may take; raise when less than is needed."""
+        left = self._until - time.monotonic()
+        if left <= needed:
+            raise TimedOutError(f"no whole answer within {self._total:g} s")
+        return left
 
     def _advance(self, step: Callable[[], Ask]) -> Ask | None:
         """Take the flow one step on; None when it is over and the outcome is set."""
@@ -80,8 +90,8 @@ class ResultStream(_Stream[R]):
     arrived. Set `waiting` to be told of waits, for a model that is loading, say.
     """
 
-    def __init__(self, flow: Flow[R], clients: Clients[httpx.Client]) -> None:
-        super().__init__(flow, clients)
+    def __init__(self, flow: Flow[R], clients: Clients[httpx.Client], *, total: float = Timeout.total) -> None:
+        super().__init__(flow, clients, total=total)
         self._response: httpx.Response | None = None
         self._chunks = self._run()
 
@@ -111,6 +121,7 @@ class ResultStream(_Stream[R]):
 
     def _run(self) -> Generator[Chunk]:
         step: Callable[[], Ask] = functools.partial(next, self._flow)
+        self._until = time.monotonic() + self._total
         try:
             while (ask := self._advance(step)) is not None:
                 try:
@@ -132,9 +143,12 @@ class ResultStream(_Stream[R]):
 
     def _chunks_of(self, ask: Relay | Produce) -> Iterator[Chunk]:
         if isinstance(ask, Produce):
-            yield from ask.chunks
+            for made in ask.chunks:
+                yield made
+                self._left()
             return
         for piece in self._pieces():
+            self._left()
             yield from ask.decode(piece)
             if ask.finished:
                 return
@@ -146,9 +160,11 @@ class ResultStream(_Stream[R]):
             case Read():
                 body = _Body()
                 for piece in self._pieces():
+                    self._left()
                     body.add(piece)
                 return body.content()
             case Wait():
+                self._left(ask.seconds)
                 for left in _countdown(ask):
                     self.waiting(left)
                     time.sleep(min(left.seconds, COUNTDOWN))
@@ -157,7 +173,7 @@ class ResultStream(_Stream[R]):
     def _send(self, request: Request) -> Response:
         if self._response is not None:
             self._response.close()
-        self._request = request
+        self._request = request = replace(request, timeout=request.timeout.within(self._left()))
         with translated(request):
             client = self._clients.client(request.url)
             self._response = client.send(_built(client, request), stream=True)
@@ -173,8 +189,8 @@ class ResultStream(_Stream[R]):
 class AsyncResultStream(_Stream[R]):
     """`ResultStream` for `async for` and `async with`."""
 
-    def __init__(self, flow: Flow[R], clients: Clients[httpx.AsyncClient]) -> None:
-        super().__init__(flow, clients)
+    def __init__(self, flow: Flow[R], clients: Clients[httpx.AsyncClient], *, total: float = Timeout.total) -> None:
+        super().__init__(flow, clients, total=total)
         self._response: httpx.Response | None = None
         self._chunks = self._run()
 
@@ -204,6 +220,7 @@ class AsyncResultStream(_Stream[R]):
 
     async def _run(self) -> AsyncGenerator[Chunk]:
         step: Callable[[], Ask] = functools.partial(next, self._flow)
+        self._until = time.monotonic() + self._total
         try:
             while (ask := self._advance(step)) is not None:
                 try:
@@ -229,8 +246,10 @@ class AsyncResultStream(_Stream[R]):
             # A model computes: in a thread, so that the event loop stays free.
             while (made := await asyncio.to_thread(next, ask.chunks, None)) is not None:
                 yield made
+                self._left()
             return
         async for piece in self._pieces():
+            self._left()
             for chunk in ask.decode(piece):
                 yield chunk
             if ask.finished:
@@ -243,9 +262,11 @@ class AsyncResultStream(_Stream[R]):
             case Read():
                 body = _Body()
                 async for piece in self._pieces():
+                    self._left()
                     body.add(piece)
                 return body.content()
             case Wait():
+                self._left(ask.seconds)
                 for left in _countdown(ask):
                     self.waiting(left)
                     await asyncio.sleep(min(left.seconds, COUNTDOWN))
@@ -254,7 +275,7 @@ class AsyncResultStream(_Stream[R]):
     async def _send(self, request: Request) -> Response:
         if self._response is not None:
             await self._response.aclose()
-        self._request = request
+        self._request = request = replace(request, timeout=request.timeout.within(self._left()))
         with translated(request):
             # Connections belong to the event loop that opened them.
             client = self._clients.client(request.url, owner=asyncio.get_running_loop())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -206,6 +206,23 @@ class ServerError(ApiError):
     """The server failed."""
 
     retries = None
+
+
+class StartingError(ServerError):
+    """The dedicated endpoint had gone to sleep, and is being started."""
+
+    patience: ClassVar[float] = 600.0
+    """Seconds for which it is asked again and again, whatever the number of tries."""
+    hint = "Look at the endpoint's log at endpoints.huggingface.co."
+
+    @classmethod
+    def of(cls, refusal: ApiError) -> Self:
+        """Return the error for what an endpoint's proxy says meanwhile."""
+        return cls("the endpoint is starting", **{name: getattr(refusal, name) for name in FACTS})
+
+
+FACTS = ("status", "error_type", "request_id", "url", "headers")
+"""What an ApiError holds of the answer."""
 
 
 @dataclass(frozen=True)

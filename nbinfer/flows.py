@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,6 +17,7 @@ from nbinfer.errors import (
     ApiError,
     InferError,
     ModelLoadingError,
+    StartingError,
     StreamInterruptedError,
     api_error,
     redact,
@@ -26,24 +27,40 @@ from nbinfer.results import Chunk, Result
 
 LONGEST_WAIT = 60.0
 LONGEST_LOADING_WAIT = 30.0
+BETWEEN_LOOKS = 5.0
 LARGEST_BODY = 64 * 2**20
 SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "cookie", "proxy-authorization"})
 
 
 @dataclass(frozen=True)
 class Timeout:
-    """Seconds to wait for a connection, for the first byte of an answer, and between two bytes of it."""
+    """Seconds to wait for a connection, for the first byte of an answer, between two bytes of it, and for the whole.
+
+    The whole of a call is all of it: its retries, the pauses between them, the answer to its end.
+    """
 
     connect: float = 10.0
     first_byte: float = 120.0
     idle: float = 60.0
+    total: float = 3600.0
 
     @classmethod
     def of(cls, seconds: float | Timeout | None) -> Timeout:
         """Read one number as the longest that any single wait may take."""
         if isinstance(seconds, Timeout):
             return seconds
-        return cls() if seconds is None else cls(min(cls.connect, seconds), seconds, seconds)
+        if seconds is None:
+            return cls()
+        return cls(min(cls.connect, seconds), seconds, seconds, max(cls.total, seconds))
+
+    def within(self, seconds: float) -> Timeout:
+        """Return the same with no wait longer than what is left."""
+        return replace(
+            self,
+            connect=min(self.connect, seconds),
+            first_byte=min(self.first_byte, seconds),
+            idle=min(self.idle, seconds),
+        )
 
 
 DEFAULT_TIMEOUT = Timeout()
@@ -132,7 +149,7 @@ def answered(answer: Answer[R], attempt: Callable[[bool], Steps], *, retries: in
     part was delivered. Whatever stops the answer, what arrived is kept: in the result when its reader leaves, in
     the error's `.partial` when it breaks.
     """
-    tries = 0
+    tries, start = 0, 0.0
     try:
         while True:
             try:
@@ -143,9 +160,13 @@ def answered(answer: Answer[R], attempt: Callable[[bool], Steps], *, retries: in
                     break
                 if answer.began:
                     raise broken_off(error, answer.result("error")) from error
-                if (seconds := pause(error, tries, retries)) is None:
+                start = start or time.monotonic()
+                waited = time.monotonic() - start
+                if (seconds := pause(error, tries, retries, waited=waited)) is None:
                     raise
                 reason = str(error)
+                if isinstance(error, StartingError):
+                    reason += f" (for {waited:.0f} s; at most {error.patience:.0f} s)"
             tries += 1
             yield Wait(seconds, reason)
     except Interrupted:
@@ -163,8 +184,13 @@ def broken_off(error: InferError, so_far: Result) -> InferError:
     return StreamInterruptedError(f"the answer broke off: {error}", hint=error.hint, partial=so_far)
 
 
-def pause(error: InferError, tries: int, retries: int) -> float | None:
-    """Return how long to wait before the next try: as the service asks, else 1, 2, 4 … seconds; None for no more."""
+def pause(error: InferError, tries: int, retries: int, *, waited: float = 0.0) -> float | None:
+    """Return how long to wait before the next try: as the service asks, else 1, 2, 4 … seconds; None for no more.
+
+    `waited` is how long the call has been refused. Where time counts and not tries, only 0 retries mean none.
+    """
+    if isinstance(error, StartingError):
+        return BETWEEN_LOOKS if retries and waited < error.patience else None
     if not isinstance(error, ApiError) or tries >= min(retries, retries if error.retries is None else error.retries):
         return None
     if isinstance(error, ModelLoadingError) and error.estimated_time is not None:

@@ -100,6 +100,8 @@ class SyncHubMethods(HubMethods):
         automatic_speech_recognition = _Same(HubClient.automatic_speech_recognition)
         document_question_answering = _Same(HubClient.document_question_answering)
         fill_mask = _Same(HubClient.fill_mask)
+        get_endpoint_info = _Same(HubClient.get_endpoint_info)
+        health_check = _Same(HubClient.health_check)
         image_classification = _Same(HubClient.image_classification)
         image_segmentation = _Same(HubClient.image_segmentation)
         image_to_image = _Same(HubClient.image_to_image)  # type: ignore[arg-type]  # its self may be named
@@ -131,6 +133,8 @@ class AsyncHubMethods(HubMethods):
         automatic_speech_recognition = _Awaited(HubClient.automatic_speech_recognition)
         document_question_answering = _Awaited(HubClient.document_question_answering)
         fill_mask = _Awaited(HubClient.fill_mask)
+        get_endpoint_info = _Awaited(HubClient.get_endpoint_info)
+        health_check = _Awaited(HubClient.health_check)
         image_classification = _Awaited(HubClient.image_classification)
         image_segmentation = _Awaited(HubClient.image_segmentation)
         image_to_image = _Awaited(HubClient.image_to_image)  # type: ignore[arg-type]  # its self may be named

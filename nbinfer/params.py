@@ -23,6 +23,8 @@ SEEDS = 2**64
 Objects = list[dict[str, Any]]
 Named = str | dict[str, Any]
 """A name, or an object that says more."""
+Table = dict[str, list[Any]]
+"""Columns by name, or a DataFrame."""
 Stated = bool | None
 """True or false, written out on a line, because to another task the same flag takes a value."""
 
@@ -83,7 +85,7 @@ class Param:
             except ValueError:
                 _refuse_number(text, self)
             return self.check(value)
-        if self.type in {dict, Objects}:
+        if self.type in {dict, Objects, Table}:
             return self.check(read_object(text))
         if self.type == Named:
             return self.check(read_object(text) if text.lstrip().startswith("{") else text)
@@ -331,9 +333,7 @@ class QuestionAnswering(TypedDict, total=False):
 class TableQuestionAnswering(TypedDict, total=False):
     """Options of answering from a table."""
 
-    table: Annotated[
-        dict[str, Any], Param(description='Columns of texts, all of one length: {"city": ["Paris"], "size": ["2"]}.')
-    ]
+    table: Annotated[Table, Param(description='A DataFrame, or columns of texts: {"city": ["Paris"], "size": ["2"]}.')]
     padding: Annotated[
         Literal["do_not_pad", "longest", "max_length"], Param(description="How short inputs are filled up.")
     ]
@@ -463,7 +463,8 @@ def table(group: type) -> Mapping[str, Param]:
     for name, hint in get_type_hints(group, include_extras=True).items():
         kind, row = get_args(hint)[:2]
         choices = get_args(kind) if get_origin(kind) is Literal else row.choices
-        own = dict if get_origin(kind) is dict else type(choices[0]) if choices else kind
+        plain = get_origin(kind) is dict and kind is not Table
+        own = dict if plain else type(choices[0]) if choices else kind
         rows[name] = replace(row, name=name, type=own, choices=choices)
     return rows
 
@@ -551,6 +552,9 @@ def _text_generation_rules(values: Mapping[str, Any], limits: Limits) -> list[st
         problems.append("`seed` must not be set when `best_of` > 1")
     if limits.max_top_n_tokens is not None and top_n_tokens > limits.max_top_n_tokens:
         problems.append(f"`top_n_tokens` must be >= 0 and <= {limits.max_top_n_tokens}. Given: {top_n_tokens}")
+    longest, truncate = limits.max_input_tokens, values.get("truncate", 0)
+    if longest is not None and truncate > longest:
+        problems.append(f"`truncate` must be strictly positive and less than {longest}. Given: {truncate}")
     return problems
 
 
@@ -671,6 +675,13 @@ def _object(_row: Param, value: Any) -> dict[str, Any]:
     return value
 
 
+def _table(row: Param, value: Any) -> Table:
+    if hasattr(value, "columns") and hasattr(value, "to_dict"):
+        # Models for tables read texts; numbers are refused by the servers.
+        return {str(name): [str(cell) for cell in column] for name, column in value.to_dict("list").items()}
+    return _object(row, value)
+
+
 def _objects(_row: Param, value: Any) -> Objects:
     objects: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else [None]
     if not all(isinstance(item, dict) for item in objects):
@@ -698,6 +709,7 @@ def _named(_row: Param, value: Any) -> Named:
 _CHECKS: dict[Any, Callable[[Param, Any], Any]] = {
     Objects: _objects,
     Named: _named,
+    Table: _table,
     int: _whole,
     float: _real,
     bool: _boolean,

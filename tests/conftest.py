@@ -1,6 +1,7 @@
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +31,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what a bare machine cannot run, with the reason; fail it where it must run."""
     for mark in item.iter_markers("needs"):
         (program,) = mark.args
-        if shutil.which(program) is None:
+        if shutil.which(program) is None and not peer(program).exists():
             required = program in os.environ.get("NBINFER_REQUIRE", "").split(",")
             (pytest.fail if required else pytest.skip)(f"{program} is not installed")
+
+
+def peer(name: str) -> Path:
+    """Return the programs of the environment that `make peers` makes for a package that needs one of its own."""
+    return Path(sys.prefix) / "peers" / name / "bin"
 
 
 @pytest.fixture(scope="session")

@@ -85,9 +85,8 @@ def _text(call: Call) -> Flow[TextResult]:
     parameters, notices = _parameters(call)
     keep_stop = bool(call.parameters.get("keep_stop"))
     full_text = bool(call.parameters.get("return_full_text"))
-    answer = TextAnswer(
-        call.inputs, parameters, model=call.model, full_text=full_text, keep_stop=keep_stop, notices=notices
-    )
+    answer = TextAnswer(call.inputs, parameters, model=call.model, full_text=full_text, keep_stop=keep_stop)
+    answer.asked(parameters, notices)
 
     def attempt(_again: bool) -> Steps:  # noqa: FBT001 - the shape flows.answered asks for
         yield Produce(_chunks(call, answer, parameters))

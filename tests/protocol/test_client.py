@@ -27,11 +27,13 @@ from nbinfer.errors import (
     InferError,
     ModelLoadingError,
     ModelNotFoundError,
+    NotFoundError,
     OverloadedError,
     ParameterError,
     RateLimitedError,
     StreamInterruptedError,
     TimedOutError,
+    UnprocessableError,
     UnsupportedTaskError,
 )
 from nbinfer.flows import LARGEST_BODY, Timeout, Wait
@@ -64,6 +66,14 @@ class Sync:
     def stream(self, prompt: str = PROMPT, **parameters: Any) -> Any:
         """Start a call."""
         return self.client.stream(TASK, prompt, **parameters)
+
+    def get_endpoint_info(self) -> Any:
+        """Ask what the server is."""
+        return self.client.get_endpoint_info()
+
+    def health_check(self) -> Any:
+        """Ask how the server is."""
+        return self.client.health_check()
 
     def close(self) -> None:
         """Close what is open."""
@@ -132,6 +142,14 @@ class Async:
     def stream(self, prompt: str = PROMPT, **parameters: Any) -> AsyncSteps:
         """Start a call."""
         return AsyncSteps(self._runner, self.client.stream(TASK, prompt, **parameters))
+
+    def get_endpoint_info(self) -> Any:
+        """Ask what the server is."""
+        return self._runner.run(self.client.get_endpoint_info())
+
+    def health_check(self) -> Any:
+        """Ask how the server is."""
+        return self._runner.run(self.client.health_check())
 
     def close(self) -> None:
         """Close what is open."""
@@ -947,7 +965,7 @@ def test_a_failed_generation_is_tried_once_more(tgi: Server, ask: Ask) -> None:
 def test_refusals_are_final(tgi: Server, ask: Ask, status: int) -> None:
     """What cannot get better is not asked again."""
     tgi.script(Reply(status, text="no", headers={"retry-after": "0"}), times=9)
-    assert caught(ApiError, ask(tgi.url).run).status == status
+    assert caught(ApiError, ask(f"{tgi.url}/generate").run).status == status
     assert len(tgi.requests) == 1
 
 
@@ -1054,10 +1072,96 @@ def test_keep_alive_comments_are_life(tgi: Server, ask: Ask) -> None:
     assert ask(tgi.url, timeout=0.4).run().text == "One"
 
 
-def test_there_is_no_limit_for_the_whole(tgi: Server, ask: Ask) -> None:
+def test_an_answer_may_take_longer_than_any_wait(tgi: Server, ask: Ask) -> None:
     """An answer may take longer than the timeout as long as it goes on."""
     tgi.pace = 0.05
     assert ask(tgi.url, timeout=0.4).run(max_new_tokens=12).text == "".join(pieces(ANSWER)[:12])
+
+
+def test_the_whole_has_its_time_too(tgi: Server, ask: Ask) -> None:
+    """A stream that goes on and on is left after the time for the whole, with what had come."""
+    tgi.pace = 0.05
+    error = caught(StreamInterruptedError, lambda: ask(tgi.url, timeout=Timeout(total=0.4)).run(max_new_tokens=40))
+    assert "no whole answer within 0.4 s" in str(error)
+    assert ANSWER.startswith(error.partial.text)
+    assert tgi.requests[0].closed.wait(2)
+
+
+def test_retries_and_pauses_count_as_well(tgi: Server, ask: Ask) -> None:
+    """A pause that would exceed the time for the whole is not begun."""
+    tgi.script(Reply(503, headers={"retry-after": "20"}))
+    began = time.monotonic()
+    caught(TimedOutError, lambda: ask(tgi.url, timeout=Timeout(total=5)).run())
+    assert time.monotonic() - began < 2
+
+
+def test_an_embedded_model_has_its_time_too(ask: Ask) -> None:
+    """What is computed here ends in time as well."""
+    ask("local").run(max_new_tokens=1)
+    client = ask("local", timeout=Timeout(total=0.1))
+    error = caught(StreamInterruptedError, lambda: client.run("Once upon a time", max_new_tokens=400))
+    assert error.partial.text
+
+
+# --- servers that are no TGI
+
+
+MODELS = Reply(json={"object": "list", "data": [{"id": "llama3"}, {"id": "other"}]})
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Reply(404), Reply(405), Reply(404, text="404 page not found"), Reply(json={"error": "Unexpected endpoint"})],
+    ids=["vllm", "transformers", "ollama", "lm-studio"],
+)
+def test_the_root_of_any_server_takes_prompts(tgi: Server, ask: Ask, refusal: Reply) -> None:
+    """A server that lists its models gets plain completions, and is asked but once what it is."""
+    tgi.script(refusal, "/")
+    tgi.script(Reply(404), "/info")
+    tgi.script(MODELS, "/v1/models")
+    client = ask(tgi.url)
+    result = client.run(max_new_tokens=5, watermark=True)
+    assert result.text == client.run(max_new_tokens=5).text == "".join(pieces(ANSWER)[:5])
+    assert "watermark" in "".join(result.notices)
+    assert "watermark" not in result.parameters
+    assert [request.path for request in tgi.requests] == [
+        *("/", "/info", "/v1/models"),
+        *("/v1/completions", "/v1/completions"),
+    ]
+    assert {request.body["model"] for request in tgi.requests[3:]} == {"llama3"}
+
+
+def test_a_refusal_stays_one_where_no_models_are_listed(tgi: Server, ask: Ask) -> None:
+    """Nothing is made up: what says 404 and lists no models is not found."""
+    for path in ("/", "/info", "/v1/models"):
+        tgi.script(Reply(404), path)
+    caught(NotFoundError, lambda: ask(tgi.url).run())
+
+
+def test_limits_that_a_server_told_are_checked_here(tgi: Server, ask: Ask) -> None:
+    """After `get_endpoint_info` what exceeds the server's limits is refused in its words, and not sent."""
+    client = ask(tgi.url)
+    told = {"stop": ["a", "b", "c", "d", "e"]}
+    caught(UnprocessableError, lambda: client.run(**told))
+    assert client.get_endpoint_info()["max_stop_sequences"] == 4
+    sent = len(tgi.requests)
+    error = caught(ParameterError, lambda: client.run(**told))
+    assert str(error) == "`stop` supports up to 4 stop sequences. Given: 5"
+    assert "`truncate` must be" in str(caught(ParameterError, lambda: client.run(truncate=5000)))
+    assert "`best_of` must be" in str(caught(ParameterError, lambda: client.run(best_of=3, do_sample=True)))
+    assert len(tgi.requests) == sent
+    client.run(stop=["a"], truncate=4095)
+
+
+def test_a_server_says_whether_it_is_well(tgi: Server, ask: Ask) -> None:
+    """`health_check` is true, false, or an error where nothing answers."""
+    client = ask(tgi.url)
+    assert client.health_check() is True
+    tgi.script(Reply(503, json={"error": "unhealthy", "error_type": "healthcheck"}))
+    assert client.health_check() is False
+    assert [(request.method, request.path) for request in tgi.requests] == [("GET", "/health")] * 2
+    caught(ConnectionFailedError, lambda: ask("http://127.0.0.1:9").health_check())
+    caught(ParameterError, lambda: ask("org/name").get_endpoint_info())
 
 
 # --- cache, headers, account

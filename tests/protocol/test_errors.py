@@ -163,7 +163,7 @@ def test_every_refusal_can_get_better_or_not(
     """Loading, busy and failing servers are asked again, and then answer; all others are not."""
     tgi.script(Reply(status, body=body.replace(b"20.0", b"null"), headers=headers | {"retry-after": "0"}))
     kind, _ = MEANINGS[name]
-    with InferenceClient(tgi.url) as client:
+    with InferenceClient(f"{tgi.url}/models/{LLAMA}") as client:
         if kind.retries == 0:
             with pytest.raises(kind):
                 client.run(TASK, PROMPT)

@@ -10,16 +10,18 @@ from typing import Any, ClassVar
 
 from nbinfer.flows import Flow, Request, Steps, answered
 from nbinfer.services.base import Call, Service
+from nbinfer.services.hugging_face.about import ABOUT
 from nbinfer.services.hugging_face.asked import Asked, Chat, Text
 from nbinfer.services.hugging_face.borrowed import Borrowed
 from nbinfer.services.hugging_face.rows import BY_PATH, Rows
-from nbinfer.tasks import BORROWED
+from nbinfer.tasks import BORROWED, TASKS
 
 FORMS: Mapping[str, type[Asked]] = {
     "text-generation": Text,
     "chat": Chat,
     **dict.fromkeys(BY_PATH, Rows),
     **dict.fromkeys(BORROWED, Borrowed),
+    **ABOUT,
 }
 """Task → the way to ask for it."""
 
@@ -29,7 +31,7 @@ class HuggingFace(Service):
 
     name = "hugging_face"
     label = "Hugging Face, TGI and OpenAI-compatible servers"
-    tasks: ClassVar[Collection[str]] = tuple(FORMS)
+    tasks: ClassVar[Collection[str]] = tuple(task for task in FORMS if task in TASKS)
     borrows: ClassVar[bool] = True
 
     def flow(self, call: Call) -> Flow[Any]:

@@ -10,15 +10,16 @@ from typing import Any, ClassVar
 
 from nbinfer.answers import TextAnswer
 from nbinfer.dialects import chat, completion, native, streaming_problems
-from nbinfer.errors import ParameterError, without_secrets
-from nbinfer.flows import Request, Steps, opened
+from nbinfer.errors import ApiError, ParameterError, ServerError, StartingError, without_secrets
+from nbinfer.flows import Ask, Request, Response, Steps, opened
+from nbinfer.params import TextGeneration, resolve
 from nbinfer.reading import ChatReading, Reading, TextReading
 from nbinfer.replies import ChatAnswer
 from nbinfer.services.base import Call
 from nbinfer.services.hugging_face.routes import (
-    NAMELESS,
     OWN,
     Target,
+    completions,
     for_chat,
     for_text,
     is_billed,
@@ -26,10 +27,11 @@ from nbinfer.services.hugging_face.routes import (
     is_endpoint,
     is_native,
     is_ours,
+    is_root,
     is_url,
     split_id,
 )
-from nbinfer.services.hugging_face.servers import Known, is_tgi, learnt
+from nbinfer.services.hugging_face.servers import Known, is_tgi, learnt, limits, named, root
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
@@ -60,17 +62,21 @@ class Asked(ABC):
     def steps(self, *, again: bool) -> Steps:
         """Ask, and read the answer."""
         request = self.patient(self.request((yield from self.learnt()) if self.depends else {}), again=again)
-        response = yield from opened(request)
+        response = yield from self.opened(request)
         yield from self.reading(self.answer, request, response).steps()
 
+    def opened(self, request: Request) -> Generator[Ask, Any, Response]:
+        """Send a request; a dedicated endpoint that is asleep wakes up by it, and is to be asked again."""
+        try:
+            return (yield from opened(request))
+        except ServerError as error:
+            if error.status == 503 and is_endpoint(request.url):
+                raise StartingError.of(error) from error
+            raise
+
     def patient(self, request: Request, *, again: bool) -> Request:
-        """Return a request that, when it is a retry, asks to be held: until the model is loaded, the endpoint up."""
-        if not again:
-            return request
-        patience = {"x-wait-for-model": "true"}
-        if is_endpoint(request.url):
-            patience["x-scale-up-timeout"] = str(int(request.timeout.first_byte))
-        return replace(request, headers={**request.headers, **patience})
+        """Return a request that, when it is a retry, asks to be held until the model is loaded."""
+        return replace(request, headers={**request.headers, "x-wait-for-model": "true"}) if again else request
 
     def learnt(self) -> Generator[Any, Any, Known]:
         """Ask the server what it is, once in the life of a client."""
@@ -102,9 +108,6 @@ class Text(Asked):
             raise ParameterError("\n".join(problems))
         self.streams = call.stream is not False and not problems
         self.target = for_text(call.model, provider=call.provider, stream=self.streams)
-        write = completion if is_completions(self.target.url) else native
-        self.parameters, self.notices = write(call.parameters)
-        self.parameters |= call.extra
         super().__init__(call)
 
     def awaited(self) -> TextAnswer:
@@ -112,21 +115,47 @@ class Text(Asked):
         given = self.call.parameters
         return TextAnswer(
             self.call.inputs,
-            self.parameters,
+            given,
             model=shown(self.call),
             full_text=bool(given.get("return_full_text")),
             keep_stop=bool(given.get("keep_stop")),
             may_echo=not is_native(self.target.url),
-            notices=[*self.target.notices, *self.notices],
         )
 
+    @property
+    def depends(self) -> bool:
+        """Say that what a server has told of itself is used; unless a name is needed, it is not asked for that."""
+        nameless = is_completions(self.target.url) and not self.call.name
+        return is_url(self.call.model) and (nameless or root(self.target.url) in self.call.servers)
+
+    def steps(self, *, again: bool) -> Steps:
+        """Ask, and read the answer; where the root of a server takes no prompts, learn which route does."""
+        try:
+            yield from super().steps(again=again)
+        except ApiError as error:
+            unknown = is_root(self.target.url) and not self.depends and no_route(error)
+            if not unknown or "models" not in (yield from self.learnt()):
+                raise
+            yield from super().steps(again=again)
+
+    def written(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the options as the route takes them, and what it does not take."""
+        write = completion if is_completions(self.target.url) else native
+        parameters, notices = write(self.call.parameters)
+        return parameters | dict(self.call.extra), notices
+
     def request(self, known: Known) -> Request:
-        """Return the request; nothing of it depends on the server."""
-        del known
-        call, parameters = self.call, self.parameters
+        """Return the request: in TGI's form, or to a server that lists its models as a plain completion."""
+        call = self.call
+        if is_tgi(known):
+            resolve(TextGeneration, call.parameters, limits=limits(known))
+        if "models" in known and is_root(self.target.url):
+            self.target = completions(self.target)
+        parameters, notices = self.written()
+        self.answer.asked(parameters, [*self.target.notices, *notices])
         if is_completions(self.target.url):
             streaming = {"stream": True} if self.streams else {}
-            body = {"model": call.name or NAMELESS, "prompt": call.inputs, **parameters, **streaming}
+            body = {**named(known, call.name), "prompt": call.inputs, **parameters, **streaming}
         else:
             streaming = {} if is_native(self.target.url) else {"stream": self.streams}
             details = {"details": call.details or self.streams}
@@ -162,8 +191,7 @@ class Chat(Asked):
         """Return the request."""
         call = self.call
         tgi = is_tgi(known) or (not is_url(call.model) and call.provider == "hf-inference")
-        name = next(iter(known.get("models", ())), self.target.model) if not call.name else self.target.model
-        body = {"model": name, "messages": list(call.messages), **chat(call.parameters, tgi=tgi)}
+        body = {**named(known, self.target.model), "messages": list(call.messages), **chat(call.parameters, tgi=tgi)}
         if call.stream is not False:
             # The count of tokens is worth a last event that brings nothing else.
             body = {"stream_options": {"include_usage": True}, **body, "stream": True}
@@ -180,6 +208,11 @@ class Chat(Asked):
         if provider not in ("", *OWN) and not call.key.strip().startswith("hf_"):
             hint = "Give one, or with the provider's own key its address as `base_url`."
             raise ParameterError(f"the provider {provider} is reached with a token of Hugging Face", hint=hint)
+
+
+def no_route(error: ApiError) -> bool:
+    """Say whether a server says that it has no such route; LM Studio says it with status 200."""
+    return error.status in {404, 405} or (error.status == 200 and "unexpected endpoint" in str(error).lower())
 
 
 def shown(call: Call) -> str:

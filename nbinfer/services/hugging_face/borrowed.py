@@ -32,7 +32,7 @@ from nbinfer.errors import (
     without_secrets,
 )
 from nbinfer.files import media_type, read
-from nbinfer.flows import Ask, Produce, Read, Request, Response, Steps, opened
+from nbinfer.flows import Ask, Produce, Read, Request, Response, Steps
 from nbinfer.records import AudioResult, RecordsResult, WrittenResult, written
 from nbinfer.results import Chunk
 from nbinfer.services.base import Call
@@ -43,8 +43,8 @@ from nbinfer.tasks import TASKS, Task
 
 FILES = ("image", "audio")
 """What hub's methods call their file."""
-NO_TASKS = ("close", "get_endpoint_info", "health_check")
-"""Public methods of hub's client that ask no model."""
+NO_TASKS = ("close",)
+"""Public methods of hub's client that ask nothing."""
 AS_IMAGES = ("text_to_image", "image_to_image")
 """Methods whose answer hub asks for in a form of its own."""
 WITH_PILLOW = (*AS_IMAGES, "image_segmentation")
@@ -64,7 +64,7 @@ class _Prepared(BaseException):
 
 @functools.cache
 def methods() -> Mapping[str, Callable[..., Any]]:
-    """Return the methods of hub's client that ask a model."""
+    """Return the methods of hub's client that ask a server."""
     from huggingface_hub import InferenceClient
 
     found = inspect.getmembers(InferenceClient, inspect.isfunction)
@@ -143,7 +143,7 @@ class Borrowed(Asked):
             # Where hub must ask the Hub who runs a model, an event loop stays free.
             yield Produce(self._prepared())
         request = self.patient(self._request or self.request({}), again=again)
-        response = yield from opened(request)
+        response = yield from self.opened(request)
         body: bytes = yield Read()
         self.answer.headers = response.headers
         yield Produce(self._answered(request, response, body))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urlsplit
 
 from nbinfer.errors import ParameterError
@@ -18,8 +18,6 @@ POLICIES = ("fastest", "cheapest", "preferred")
 """What may stand in the place of a provider: let the router choose."""
 
 HUB_ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)(:(?P<provider>[a-z0-9][\w-]*))?")
-NAMELESS = "tgi"
-"""What the body calls the model of a server that has only one; TGI takes other names for adapters."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def for_chat(model: str, *, name: str = "", provider: str | None = None) -> Targ
         return Target(f"{base()}/v1/chat/completions", hub_id + suffix)
     model, notices = moved(model)
     parts = urlsplit(model)
-    return Target(_chat_path(parts).geturl(), name or NAMELESS, notices)
+    return Target(_chat_path(parts).geturl(), name, notices)
 
 
 def _chat_path(parts: SplitResult) -> SplitResult:
@@ -129,6 +127,16 @@ def _chat_path(parts: SplitResult) -> SplitResult:
 def is_native(url: str) -> bool:
     """Say whether the route is /generate or /generate_stream, which take no `stream` and echo no prompt unasked."""
     return urlsplit(url).path.endswith(("/generate", "/generate_stream"))
+
+
+def is_root(url: str) -> bool:
+    """Say whether an address has no route at all: TGI takes prompts there, OpenAI-compatible servers do not."""
+    return is_url(url) and urlsplit(url).path in {"", "/"}
+
+
+def completions(target: Target) -> Target:
+    """Return OpenAI's route for plain completions of the server whose root was given."""
+    return replace(target, url=urlsplit(target.url)._replace(path="/v1/completions").geturl())
 
 
 def is_completions(url: str) -> bool:

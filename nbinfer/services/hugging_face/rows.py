@@ -14,13 +14,13 @@ import msgspec
 
 from nbinfer.answers import RowsAnswer
 from nbinfer.errors import BadAnswerError, UnsupportedTaskError, api_error, clip, redact
-from nbinfer.flows import Produce, Read, Request, Response, Steps, opened
+from nbinfer.flows import Produce, Read, Request, Response, Steps
 from nbinfer.params import defaults
 from nbinfer.results import Usage
 from nbinfer.services.base import Call
 from nbinfer.services.hugging_face.asked import Asked, shown
-from nbinfer.services.hugging_face.routes import NAMELESS, OWN, Target, base, is_url, moved, split_id
-from nbinfer.services.hugging_face.servers import Known, is_tei, root
+from nbinfer.services.hugging_face.routes import OWN, Target, base, is_url, moved, split_id
+from nbinfer.services.hugging_face.servers import NAMELESS, Known, is_tei, named, root
 from nbinfer.tasks import TASKS
 from nbinfer.vectors import RowsResult
 
@@ -137,13 +137,13 @@ class Rows(Asked):
         # A ranker must see all texts at once where scores are relative; servers that take fewer say so themselves.
         while texts := self.call.texts[self.answer.count :][:size]:
             request = self.patient(self._batch(known, texts), again=again)
-            response = yield from opened(request)
+            response = yield from self.opened(request)
             body: bytes = yield Read()
             yield Produce(iter([self.answer.add(self._rows(request, response, body, len(texts)))]))
 
     def _batch(self, known: Known, texts: Sequence[str]) -> Request:
         route, url = self._route(known)
-        name = self.call.name or next(iter(known.get("models", ())), NAMELESS)
+        name = named(known, self.call.name).get("model", NAMELESS)
         return self.sent(Target(url), route.body(self.call, texts, name))
 
     def _route(self, known: Known) -> tuple[Route, str]:
@@ -156,7 +156,7 @@ class Rows(Asked):
         place = root(self.start)
         if is_tei(known):
             return routes[0], f"{place}{routes[0].path}"
-        if known.get("models"):
+        if "models" in known:
             route = next((route for route in routes if route.path.startswith("/v1/")), None)
             if route is None:
                 raise UnsupportedTaskError(f"{shown(self.call)} does not offer `{self.call.task}`")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, MutableMapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from nbinfer.flows import Ask, Read, Request
+from nbinfer.params import Limits
+
+NAMELESS = "tgi"
+"""What the body calls the model of a server that has only one; TGI takes other names for adapters."""
 
 Known = Mapping[str, Any]
 
@@ -32,16 +36,35 @@ def learnt(servers: MutableMapping[str, Known], request: Request) -> Generator[A
         known = yield from _got(request, f"{place}/info")
         if "model_id" not in known:
             listed = (yield from _got(request, f"{place}/v1/models")).get("data")
-            names = [row.get("id") for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
-            known = {"models": [name for name in names if isinstance(name, str)]}
+            known = {"models": _names(listed)} if isinstance(listed, list) else {}
         servers[place] = known
     return servers[place]
+
+
+def named(known: Known, given: str) -> dict[str, str]:
+    """Return the field that names the model: by the name given, else by the first of those that the server lists.
+
+    A server that lists none has one model, which needs no name.
+    """
+    name = given or next(iter(known.get("models", [NAMELESS])), "")
+    return {"model": name} if name else {}
+
+
+def _names(listed: list[Any]) -> list[str]:
+    names = [row.get("id") for row in listed if isinstance(row, dict)]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _got(request: Request, url: str) -> Generator[Ask, Any, Known]:
     response = yield replace(request, url=url, json=None, method="GET")
     body: bytes = yield Read()
-    return _object(body) if response.status == 200 else {}
+    return read_object(body) if response.status == 200 else {}
+
+
+def limits(known: Known) -> Limits:
+    """Return what a server says that it allows; TGI before 3 has another name for one of them."""
+    told = {**known, "max_input_tokens": known.get("max_input_tokens", known.get("max_input_length"))}
+    return Limits(**{field.name: told[field.name] for field in fields(Limits) if isinstance(told.get(field.name), int)})
 
 
 def is_tgi(known: Known) -> bool:
@@ -54,7 +77,8 @@ def is_tei(known: Known) -> bool:
     return "model_id" in known and "model_type" in known
 
 
-def _object(body: bytes) -> Known:
+def read_object(body: bytes) -> Known:
+    """Return a JSON object, empty where the bytes are none."""
     try:
         return dict(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.DecodeError:
