@@ -75,6 +75,7 @@ DIFFERENCES: Mapping[str, str] = {
         f"{Timeout.idle:g} s between bytes, {Timeout.total:g} s for all; `timeout=` changes it"
     ),
     "retries": f"{RETRIES}, when the model is loading or busy, never after a part of the answer came",
+    "streams": "sent when they are first iterated, not when they are made; leaving one hangs up",
     "counts of a streamed chat": "always asked for; a last chunk without a choice comes only with `stream_options`",
     "`feature_extraction`": "(n, d) float32 for any number of texts, of length 1 unless `normalize=False`",
     "`sentence_similarity`": "the cosine of embeddings, on every server that embeds",

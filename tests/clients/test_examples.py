@@ -355,7 +355,6 @@ NOT_RUN: Mapping[str, str] = {
     "InferenceClient.audio_to_audio 1": NO_PYTHON,
     "InferenceClient.text_to_speech 5": NO_PYTHON,
     "InferenceClient.tabular_regression 1": "hub knows no provider that offers it",
-    "InferenceClient.chat_completion 4": "ours refuses a provider's own key, which hub sends to the provider",
     "InferenceClient.image_to_video 1": "ours asks Hugging Face's own machines, which lack the task; hub any provider",
     "InferenceClient.get_endpoint_info 1": NOT_HUBS,
     "InferenceClient.health_check 1": NOT_HUBS,

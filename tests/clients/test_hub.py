@@ -283,6 +283,21 @@ def test_waiting_is_bounded(tgi: Server, ours: nbinfer.InferenceClient) -> None:
     assert time.monotonic() - began < 2
 
 
+@difference("streams")
+def test_a_stream_begins_when_it_is_read(
+    tgi: Server, hub: huggingface_hub.InferenceClient, ours: nbinfer.InferenceClient
+) -> None:
+    """Hub asks when a stream is made; ours when it is first read, and hangs up when it is left."""
+    hub.text_generation(PROMPT, stream=True)
+    assert len(tgi.requests) == 1
+    stream = ours.text_generation(PROMPT, stream=True)
+    assert len(tgi.requests) == 1
+    next(iter(stream))
+    assert len(tgi.requests) == 2
+    stream.close()
+    assert tgi.requests[1].closed.wait(2)
+
+
 @difference("retries")
 def test_a_busy_model_is_asked_again(
     tgi: Server, hub: huggingface_hub.InferenceClient, ours: nbinfer.InferenceClient

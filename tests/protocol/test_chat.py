@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from huggingface_hub import ChatCompletionOutput
 from huggingface_hub import InferenceClient as HubClient
+from huggingface_hub.hf_api import InferenceProviderMapping
+from huggingface_hub.inference._providers import PROVIDERS
+from huggingface_hub.inference._providers import _common as providers
 
 from nbinfer import AsyncInferenceClient, InferenceClient
 from nbinfer.chats import ChatChunk
@@ -204,13 +207,23 @@ def test_hugging_faces_own_machines_can_be_asked_for(router: Server, ask: Ask) -
     assert router.requests[-1].path == "/hf-inference/models/org/name/v1/chat/completions"
 
 
-def test_a_providers_own_key_stays_at_home(ask: Ask) -> None:
-    """A key that is none of Hugging Face's is not sent to its router for a provider; the error names the other way."""
+def test_a_providers_own_key_goes_to_the_provider(ask: Ask, tgi: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key that is none of Hugging Face's, the provider itself is asked, as hub does: its address, its name."""
+    mapping = InferenceProviderMapping(
+        provider="together", hf_model_id="org/name", providerId="theirs/name", status="live", task="conversational"
+    )
+    monkeypatch.setitem(providers.HARDCODED_MODEL_INFERENCE_MAPPING, "together", {"org/name": mapping})
+    monkeypatch.setattr(PROVIDERS["together"]["conversational"], "base_url", tgi.url)
     for model, given in (("org/name", {"provider": "together"}), ("org/name:together", {})):
-        with pytest.raises(ParameterError, match="provider together") as caught:
-            ask(model, token="tg-secret", **given).run()
-        assert "base_url" in caught.value.hint
-        assert "tg-secret" not in str(caught.value)
+        assert str(ask(model, token="tg-secret", **given).run(max_tokens=500)) == ANSWER
+    request = tgi.requests[-1]
+    assert (request.path, request.body["model"]) == ("/v1/chat/completions", "theirs/name")
+    assert request.headers["authorization"] == "Bearer tg-secret"
+    assert request.body["stream"] is True
+    assert len(tgi.requests) == 2
+    shown = InferenceClient("org/name:together", token="tg-secret").preview("chat", "Hi")
+    assert shown["url"] == f"{tgi.url}/v1/chat/completions"
+    assert "tg-secret" not in str(shown)
 
 
 def test_an_organisation_pays_where_hugging_face_bills(router: Server, ask: Ask, tgi: Server) -> None:

@@ -12,7 +12,7 @@ from nbinfer.flows import Flow, Request, Steps, answered
 from nbinfer.services.base import Call, Service
 from nbinfer.services.hugging_face.about import ABOUT
 from nbinfer.services.hugging_face.asked import Asked, Chat, Text
-from nbinfer.services.hugging_face.borrowed import Borrowed
+from nbinfer.services.hugging_face.borrowed import Borrowed, ProvidersChat
 from nbinfer.services.hugging_face.rows import BY_PATH, Rows
 from nbinfer.tasks import BORROWED, TASKS
 
@@ -26,6 +26,13 @@ FORMS: Mapping[str, type[Asked]] = {
 """Task → the way to ask for it."""
 
 
+def asked_as(call: Call) -> Asked:
+    """Return the way to ask that a call takes."""
+    if call.task == "chat" and ProvidersChat.suits(call):
+        return ProvidersChat(call)
+    return FORMS.get(call.task, Borrowed)(call)
+
+
 class HuggingFace(Service):
     """Hugging Face's serverless API and router, its dedicated endpoints, TGI and OpenAI-compatible servers anywhere."""
 
@@ -36,7 +43,7 @@ class HuggingFace(Service):
 
     def flow(self, call: Call) -> Flow[Any]:
         """Return the flow of a call."""
-        asked = FORMS.get(call.task, Borrowed)(call)
+        asked = asked_as(call)
 
         def attempt(again: bool) -> Steps:  # noqa: FBT001 - the shape flows.answered asks for
             return asked.steps(again=again)
@@ -45,8 +52,8 @@ class HuggingFace(Service):
 
     def preview(self, call: Call) -> dict[str, Any]:
         """Return the request that would be sent, key hidden."""
-        return FORMS.get(call.task, Borrowed)(call).preview()
+        return asked_as(call).preview()
 
     def request(self, call: Call) -> Request:
         """Return the request that would be sent."""
-        return FORMS.get(call.task, Borrowed)(call).request(known={})
+        return asked_as(call).request(known={})

@@ -17,7 +17,6 @@ from nbinfer.reading import ChatReading, Reading, TextReading
 from nbinfer.replies import ChatAnswer
 from nbinfer.services.base import Call
 from nbinfer.services.hugging_face.routes import (
-    OWN,
     Target,
     completions,
     for_chat,
@@ -29,7 +28,6 @@ from nbinfer.services.hugging_face.routes import (
     is_ours,
     is_root,
     is_url,
-    split_id,
 )
 from nbinfer.services.hugging_face.servers import Known, is_tgi, learnt, limits, named, root
 
@@ -195,19 +193,7 @@ class Chat(Asked):
         if call.stream is not False:
             # The count of tokens is worth a last event that brings nothing else.
             body = {"stream_options": {"include_usage": True}, **body, "stream": True}
-        request = self.sent(self.target, body | dict(call.extra))
-        self._check_key()
-        return request
-
-    def _check_key(self) -> None:
-        """Refuse a provider's own key, which is not for Hugging Face's router."""
-        call = self.call
-        if is_url(call.model) or not call.key or not is_ours(self.target.url):
-            return
-        _, provider = split_id(call.model, call.provider)
-        if provider not in ("", *OWN) and not call.key.strip().startswith("hf_"):
-            hint = "Give one, or with the provider's own key its address as `base_url`."
-            raise ParameterError(f"the provider {provider} is reached with a token of Hugging Face", hint=hint)
+        return self.sent(self.target, body | dict(call.extra))
 
 
 def no_route(error: ApiError) -> bool:

@@ -36,8 +36,8 @@ from nbinfer.flows import Ask, Produce, Read, Request, Response, Steps
 from nbinfer.records import AudioResult, RecordsResult, WrittenResult, written
 from nbinfer.results import Chunk
 from nbinfer.services.base import Call
-from nbinfer.services.hugging_face.asked import Asked, key_for, shown
-from nbinfer.services.hugging_face.routes import OWN, ROUTER, Target, base, is_url, moved, split_id
+from nbinfer.services.hugging_face.asked import Asked, Chat, key_for, shown
+from nbinfer.services.hugging_face.routes import OWN, POLICIES, ROUTER, Target, base, is_url, moved, split_id
 from nbinfer.services.hugging_face.servers import Known
 from nbinfer.tasks import TASKS, Task
 
@@ -250,6 +250,45 @@ class Borrowed(Asked):
         return BadAnswerError(f"the answer is none of {self.call.task}: {text}")
 
 
+class ProvidersChat(Chat):
+    """A chat with a key of the provider itself: it goes straight there, to the address and the name that hub knows."""
+
+    @staticmethod
+    def suits(call: Call) -> bool:
+        """Say whether a call names a provider, and brings a key that is none of Hugging Face's."""
+        if is_url(call.model) or not call.key or call.key.strip().startswith("hf_"):
+            return False
+        return split_id(call.model, call.provider)[1] not in ("", *OWN, *POLICIES)
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self._located = False
+
+    def request(self, known: Known) -> Request:
+        """Return the request, to where hub would send it."""
+        if not self._located:
+            for _ in self._locate():
+                pass
+        return super().request(known)
+
+    def steps(self, *, again: bool) -> Steps:
+        """Ask, and read the answer; where hub must ask the Hub who runs a model, an event loop stays free."""
+        if not self._located:
+            yield Produce(self._locate())
+        yield from super().steps(again=again)
+
+    def _locate(self) -> Iterator[Chunk]:
+        hub_id, provider = split_id(self.call.model, self.call.provider)
+        key = key_for(self.call.key, ROUTER) or ""
+        with _explained(lambda error: ParameterError(redact(str(error), (key,))), (key,)):
+            try:
+                lent()(provider=provider, token=key).chat_completion(list(self.call.messages), model=hub_id)
+            except _Prepared as prepared:
+                self.target = Target(prepared.request.url, prepared.request.json["model"])
+        self._located = True
+        yield from ()
+
+
 def _start(call: Call) -> tuple[str, str, tuple[str, ...]]:
     """Return the model as hub is told it, the provider if it is not Hugging Face itself, and notices."""
     if is_url(call.model):
@@ -329,4 +368,4 @@ def _explained(other: Callable[[Exception], InferError], secrets: tuple[str, ...
         raise other(error) from error
 
 
-__all__ = ["Borrowed", "lent", "methods"]
+__all__ = ["Borrowed", "ProvidersChat", "lent", "methods"]
