@@ -18,7 +18,7 @@ from nbinfer.chats import ChatChunk, ChatResult, Message
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
 from nbinfer.errors import ParameterError, UnsupportedTaskError, clip, nearest, without_secrets
 from nbinfer.files import File
-from nbinfer.flows import Timeout
+from nbinfer.flows import SECRET_HEADERS, Timeout
 from nbinfer.hub_methods import AsyncHubMethods, HubMethods, SyncHubMethods, bound
 from nbinfer.params import (
     DEFAULT_MAX_NEW_TOKENS,
@@ -156,6 +156,11 @@ class _Client(HubMethods):
         """Return the client's key where it belongs: with its own model, or others of the same host."""
         return self._key if home(model) == home(self.model or "") else None
 
+    def _headers_for(self, model: str) -> dict[str, str]:
+        """Return the client's headers; those that hold keys only where the key belongs."""
+        headers, at_home = header_texts(self.headers), home(model) == home(self.model or "")
+        return {name: text for name, text in headers.items() if at_home or name not in SECRET_HEADERS}
+
     def _call(
         self,
         task: str | Task,
@@ -178,7 +183,7 @@ class _Client(HubMethods):
             raise UnsupportedTaskError(f"{name} does not offer `{row.name}`", hint=nearest(row.name, service.tasks))
         parameters = resolve(row.parameters, for_task)
         fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
-        headers = {**header_texts(self.headers), **header_texts(options.get("headers", {})), **fresh}
+        headers = {**self._headers_for(name), **header_texts(options.get("headers", {})), **fresh}
         call = Call(
             task=row.name,
             **_content(row, inputs),

@@ -21,7 +21,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from nbinfer.errors import BadAnswerError, ConnectionFailedError, InferError, ParameterError, TimedOutError
+from nbinfer.errors import (
+    BadAnswerError,
+    ConnectionFailedError,
+    InferError,
+    ParameterError,
+    TimedOutError,
+    without_secrets,
+)
 from nbinfer.flows import LARGEST_BODY, Ask, Flow, Interrupted, Produce, Read, Relay, Request, Response, Timeout, Wait
 from nbinfer.results import Chunk, Result
 
@@ -373,7 +380,21 @@ def _built(client: Any, request: Request) -> Any:
         raise ParameterError(f"the request cannot be written as JSON: {error}") from error
     kind = {} if request.json is None else {"content-type": "application/json"}
     headers = {**kind, **request.headers}
-    return client.build_request(request.method, request.url, headers=headers, content=content, timeout=timeout)
+    built = client.build_request(request.method, request.url, headers=headers, content=content, timeout=timeout)
+    built.url = _discreet()(built.url)
+    return built
+
+
+@functools.cache
+def _discreet() -> type[httpx.URL]:
+    """Return a URL that, written out, shows none of the keys it may hold: httpx logs the addresses it asks."""
+    import httpx
+
+    class Discreet(httpx.URL):
+        def __str__(self) -> str:
+            return without_secrets(super().__str__())
+
+    return Discreet
 
 
 def _head(response: httpx.Response, request: Request) -> Response:

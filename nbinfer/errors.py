@@ -17,6 +17,7 @@ import msgspec
 SHOWN_LINES = 4
 LONGEST_MESSAGE = 500
 LONGEST_READ = 5000
+HIDDEN = "<hidden>"
 
 
 class InferError(Exception):
@@ -259,8 +260,8 @@ TABLE: tuple[Row, ...] = (
     Row(ServerError, error_type="healthcheck"),
     Row(ServerError, error_type="unhealthy"),
     Row(GatedError, error_type="gatedrepo"),
-    Row(ProRequiredError, 400, says=r"requires a pro subscription"),
-    Row(ChatOnlyError, 4, says=r"supported task: conversational|not supported for task text-generation"),
+    Row(ProRequiredError, says=r"requires a pro subscription"),
+    Row(ChatOnlyError, says=r"supported task: conversational|not supported for task text-generation"),
     Row(PausedError, 400, says=r"invalid state"),
     Row(GatedError, 401, says=r"gated|accept (the|its) (terms|conditions)"),
     Row(GatedError, 403, says=r"gated|accept (the|its) (terms|conditions)"),
@@ -330,7 +331,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     """Replace every key in `text` by a mark."""
     for secret in secrets:
         if secret:
-            text = text.replace(secret, "<hidden>")
+            text = text.replace(secret, HIDDEN)
     return text
 
 
@@ -392,9 +393,10 @@ def _number(value: Any) -> float | None:
 
 
 def _untagged(text: str) -> str:
-    """Reduce an HTML page of a proxy to its words."""
+    """Reduce a page of a proxy, or a cloud's XML, to its words."""
     import html
 
-    if re.search(r"<\s*(html|body|head|h1|p|title|!doctype)\b", text, re.IGNORECASE):
-        text = html.unescape(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE))
+    tag = rf"<(?!{HIDDEN[1:]})[a-z/!?][^>]*>"
+    if re.match(rf"\s*{tag}", text, re.IGNORECASE) or re.search(r"<\s*(html|body|h1|p)\b", text, re.IGNORECASE):
+        text = html.unescape(re.sub(rf"<(style|script)\b.*?</\1>|{tag}", " ", text, flags=re.DOTALL | re.IGNORECASE))
     return " ".join(text.split())

@@ -237,8 +237,9 @@ def test_hugging_faces_pipeline_gives_one_vector_a_text(
 ) -> None:
     """A hub id goes to the pipeline of its task, and vectors for each token become one for the text."""
     hub.model.shape = shape
-    vectors = run("nbinfer/feature-extraction", "text-embedding", texts).vectors
-    assert vectors.shape == (len(texts), DIMENSIONS)
+    result = run("nbinfer/feature-extraction", "text-embedding", texts)
+    assert result.vectors.shape == (len(texts), DIMENSIONS)
+    assert ("their mean" in "".join(result.notices)) is (shape == "tokens")
     assert hub.requests[-1].path == "/hf-inference/models/nbinfer/feature-extraction/pipeline/feature-extraction"
     assert len(hub.requests) == 1
 

@@ -74,7 +74,7 @@ class Asked(ABC):
 
     def patient(self, request: Request, *, again: bool) -> Request:
         """Return a request that, when it is a retry, asks to be held until the model is loaded."""
-        return replace(request, headers={**request.headers, "x-wait-for-model": "true"}) if again else request
+        return replace(request, headers={"x-wait-for-model": "true", **request.headers}) if again else request
 
     def learnt(self) -> Generator[Any, Any, Known]:
         """Ask the server what it is, once in the life of a client."""

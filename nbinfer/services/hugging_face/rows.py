@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BATCH = 32
 """So many texts go into one request, unless the server says that it takes another number."""
+POOLED = "the model gave a vector for each token: this is their mean"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,15 @@ def _vectors(answer: Any, count: int) -> Iterable[Any]:
     # One text may come back without a list around it.
     alone = count == 1 and isinstance(found, list) and found and not isinstance(found[0], list)
     return [_vector(found)] if alone else ()
+
+
+def _by_token(answer: Any) -> bool:
+    """Say whether there is a vector for each token, and not one for each text."""
+    import numpy as np
+
+    found = answer.get("embeddings") if isinstance(answer, dict) else answer
+    first = np.array(found[0] if isinstance(found, list) and found else 0)
+    return first.ndim > 1 and first.size > first.shape[-1]
 
 
 def _openai_vectors(answer: Any, _count: int) -> Iterable[Any]:
@@ -182,6 +192,8 @@ class Rows(Asked):
         if isinstance(answer, dict) and isinstance(answer.get("usage"), dict):
             read = (self.answer.usage.input_tokens or 0) + int(answer["usage"].get("prompt_tokens") or 0)
             self.answer.usage = Usage(read or None, None)
+        if self.call.task == "text-embedding" and _by_token(answer) and POOLED not in self.answer.notices:
+            self.answer.notices.append(POOLED)
         if self.call.task == "text-embedding" and self.call.parameters.get("normalize", True):
             rows = [row / (float(np.linalg.norm(row)) or 1.0) for row in rows]
         return rows
