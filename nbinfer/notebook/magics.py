@@ -37,7 +37,8 @@ class StoppedError(KeyboardInterrupt):
     """The reader interrupted the cell; what had arrived is kept."""
 
     def __init__(self, result: Result, name: str) -> None:
-        super().__init__(f"stopped after {result.amount or '0 tokens'}; what arrived is in `{name}`")
+        after = f" after {result.amount}" if result.amount else ""
+        super().__init__(f"stopped{after}; what arrived is in `{name}`")
 
     def _render_traceback_(self) -> list[str]:
         return [f"KeyboardInterrupt: {self}"]

@@ -96,6 +96,18 @@ def test_interrupt_keeps_the_text_and_hangs_up(kernel: Kernel, tgi: Server) -> N
     assert tgi.requests[-1].sent == sent
 
 
+def test_an_interrupted_chat_is_not_said_to_be_empty(kernel: Kernel, tgi: Server) -> None:
+    """Where nobody counted tokens no number is shown; what arrived is kept, and the connection closed."""
+    tgi.pace = 0.05
+    ran = kernel.run(
+        f"%%infer chat -m {tgi.url}/v1 -o story\nHello",
+        interrupt=lambda: bool(tgi.requests) and tgi.requests[-1].sent >= 5,
+    )
+    assert ran.error == ["KeyboardInterrupt: stopped; what arrived is in `story`"]
+    assert kernel.run("print(len(str(story)) > 3)").stdout == "True\n"
+    assert tgi.requests[-1].closed.wait(5)
+
+
 def test_interrupting_the_embedded_model_keeps_the_text(kernel: Kernel) -> None:
     """A cell on the embedded model can be interrupted as well, and keeps what it wrote: the beginning of the whole."""
     line = "'infer', '--seed 1 --max-new-tokens 200 Once upon a time'"
