@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from nbinfer.client import AsyncInferenceClient, InferenceClient
     from nbinfer.flows import Timeout
     from nbinfer.keys import doctor, login, notebook_login
-    from nbinfer.records import AudioResult, RecordsResult
+    from nbinfer.records import AudioResult, ImageResult, RecordsResult
     from nbinfer.results import Result, TextResult
-    from nbinfer.vectors import EmbeddingResult, RankResult, SparseResult
+    from nbinfer.vectors import EmbeddingResult, RankResult, SimilarityResult, SparseResult
 
 __version__ = "0.1.0"
 
@@ -28,9 +28,11 @@ _HOMES = {
     "AudioResult": "nbinfer.records",
     "ChatResult": "nbinfer.chats",
     "EmbeddingResult": "nbinfer.vectors",
+    "ImageResult": "nbinfer.records",
     "InferenceClient": "nbinfer.client",
     "RankResult": "nbinfer.vectors",
     "RecordsResult": "nbinfer.records",
+    "SimilarityResult": "nbinfer.vectors",
     "SparseResult": "nbinfer.vectors",
     "TextResult": "nbinfer.results",
     "Timeout": "nbinfer.flows",
@@ -88,9 +90,11 @@ __all__ = [
     "AudioResult",
     "ChatResult",
     "EmbeddingResult",
+    "ImageResult",
     "InferenceClient",
     "RankResult",
     "RecordsResult",
+    "SimilarityResult",
     "SparseResult",
     "TextResult",
     "Timeout",

@@ -39,7 +39,7 @@ from nbinfer.services import Call, Service, home, is_url, locate
 from nbinfer.services.hugging_face.borrowed import methods
 from nbinfer.snippets import written
 from nbinfer.tasks import TASKS, Task
-from nbinfer.vectors import EmbeddingResult, Ranked, RankResult, SparseResult
+from nbinfer.vectors import EmbeddingResult, Ranked, RankResult, SparseResult, nearness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -182,11 +182,14 @@ class _Client(HubMethods):
         if row.name not in service.tasks and (row.name in TASKS or not service.borrows):
             raise UnsupportedTaskError(f"{name} does not offer `{row.name}`", hint=nearest(row.name, service.tasks))
         parameters = resolve(row.parameters, for_task)
+        content = _content(row, inputs)
+        if row.against:
+            content["texts"] = (parameters[row.against], *content["texts"])
         fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
         headers = {**self._headers_for(name), **header_texts(options.get("headers", {})), **fresh}
         call = Call(
             task=row.name,
-            **_content(row, inputs),
+            **content,
             model=name,
             name=served,
             provider=options.get("provider", self.provider),
@@ -297,7 +300,7 @@ class InferenceClient(_Client, SyncHubMethods):
         **parameters: Unpack[TextEmbeddingCall],
     ) -> list[float]:
         """Return how near each of the other sentences is to the first: the cosine of their vectors, -1 to 1."""
-        return _nearness(self.feature_extraction([sentence, *other_sentences], model=model, **parameters))
+        return nearness(self.feature_extraction([sentence, *other_sentences], model=model, **parameters))
 
     def sparse_embedding(
         self, text: Texts, *, model: str | None = None, **parameters: Unpack[SparseEmbeddingCall]
@@ -481,7 +484,7 @@ class AsyncInferenceClient(_Client, AsyncHubMethods):
         **parameters: Unpack[TextEmbeddingCall],
     ) -> list[float]:
         """Return how near each of the other sentences is, as `InferenceClient.sentence_similarity` does."""
-        return _nearness(await self.feature_extraction([sentence, *other_sentences], model=model, **parameters))
+        return nearness(await self.feature_extraction([sentence, *other_sentences], model=model, **parameters))
 
     async def sparse_embedding(
         self, text: Texts, *, model: str | None = None, **parameters: Unpack[SparseEmbeddingCall]
@@ -692,15 +695,6 @@ def _texts(inputs: Inputs) -> tuple[str, ...]:
         if not isinstance(text, str) or not text.strip():
             raise ParameterError(f"text {place} is {'empty' if isinstance(text, str) else f'no text: {text!r}'}")
     return tuple(map(str, texts))
-
-
-def _nearness(vectors: NDArray[np.float32]) -> list[float]:
-    """Return the cosines of the first vector with each of the others."""
-    import numpy as np
-
-    lengths = np.linalg.norm(vectors, axis=1)
-    products = vectors[1:] @ vectors[0]
-    return [float(value) for value in products / np.maximum(lengths[1:] * lengths[0], np.finfo(np.float32).tiny)]
 
 
 def _steps(stream: ResultStream[TextResult]) -> Iterator[Chunk]:

@@ -1,7 +1,7 @@
 """Models that people name: what each is for, how it wants to be asked, how much it can read.
 
-It drives Tab and `%infer_models --known`, and is no list of what is allowed. The first seven are those of the Hugging
-Face post; all facts are those of the models' own cards and configurations.
+It drives Tab, `%infer_models --known` and a word on prompts that are too long, and is no list of what is allowed. The
+first seven are those of the Hugging Face post; all facts are those of the models' own cards and configurations.
 """
 
 from __future__ import annotations
@@ -47,3 +47,16 @@ KNOWN: tuple[Known, ...] = (
     Known("distilbert/distilbert-base-uncased-finetuned-sst-2-english", "text-classification", 512),
     Known("facebook/bart-large-cnn", "summarization", 1024),
 )
+
+
+LETTERS = 4
+"""A token has about so many letters in English; exact counts need the model's tokenizer."""
+
+
+def too_long(model: str, text: str, wanted: int) -> str:
+    """Say that a prompt and the tokens wanted after it will hardly fit what a model can read; "" where they may."""
+    context = next((known.context for known in KNOWN if known.id == model.partition(":")[0]), None)
+    read = len(text) // LETTERS
+    if context is None or read + wanted <= context:
+        return ""
+    return f"about {read:,} tokens were sent and {wanted:,} wanted: {model} holds {context:,}"

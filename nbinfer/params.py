@@ -262,6 +262,12 @@ Scores = Literal["sigmoid", "softmax", "none"]
 Cut = Literal["do_not_truncate", "longest_first", "only_first", "only_second"]
 
 
+class SentenceSimilarity(TypedDict, total=False):
+    """Options of comparing texts with a sentence."""
+
+    sentence: Annotated[str, Param(description="What the texts are compared with.")]
+
+
 class TextClassification(TypedDict, total=False):
     """Options of text classification."""
 
@@ -342,6 +348,34 @@ class TableQuestionAnswering(TypedDict, total=False):
         bool | Literal["drop_rows_to_fit", "do_not_truncate"],
         Param(description="Whether rows of a table that is too long are dropped."),
     ]
+
+
+NEGATIVE_PROMPT = Param(description="What should not be in the image.")
+STEPS = Param(description="Steps of denoising: more is slower and finer.", usual=(20, 30, 50), ge=1)
+GUIDANCE = Param(description="How closely the image follows the prompt.", usual=(3.5, 7.5), ge=0)
+"""What tasks that make images have in common."""
+
+
+class TextToImage(TypedDict, total=False):
+    """Options of making an image from a text."""
+
+    negative_prompt: Annotated[str, NEGATIVE_PROMPT]
+    width: Annotated[int, Param(description="Width in pixels.", usual=(512, 1024), ge=1)]
+    height: Annotated[int, Param(description="Height in pixels.", usual=(512, 1024), ge=1)]
+    num_inference_steps: Annotated[int, STEPS]
+    guidance_scale: Annotated[float, GUIDANCE]
+    scheduler: Annotated[str, Param(description="The server's name for the way of denoising.")]
+    seed: Annotated[int, SEED]
+
+
+class ImageToImage(TypedDict, total=False):
+    """Options of making an image from another."""
+
+    prompt: Annotated[str, Param(description="What the image should become.")]
+    negative_prompt: Annotated[str, NEGATIVE_PROMPT]
+    num_inference_steps: Annotated[int, STEPS]
+    guidance_scale: Annotated[float, GUIDANCE]
+    target_size: Annotated[dict[str, Any], Param(description='Size of the new image: {"width": 512, "height": 512}.')]
 
 
 class ImageClassification(TypedDict, total=False):
@@ -583,6 +617,7 @@ _RULES: dict[type, Callable[[Mapping[str, Any], Limits], list[str]]] = {
     TextGeneration: _text_generation_rules,
     Chat: _chat_rules,
     Rerank: _rerank_rules,
+    SentenceSimilarity: _needs("sentence", "what should the texts be compared with?"),
     Translation: _translation_rules,
     ZeroShotClassification: _needs("candidate_labels", "which labels may fit?"),
     QuestionAnswering: _needs("context", "which text holds the answer?"),
@@ -727,6 +762,7 @@ __all__ = [
     "ChatCall",
     "FillMask",
     "ImageClassification",
+    "ImageToImage",
     "ImageToText",
     "Limits",
     "ObjectDetection",
@@ -734,6 +770,7 @@ __all__ = [
     "QuestionAnswering",
     "Rerank",
     "RerankCall",
+    "SentenceSimilarity",
     "SparseEmbedding",
     "SparseEmbeddingCall",
     "Summarization",
@@ -743,6 +780,7 @@ __all__ = [
     "TextEmbeddingCall",
     "TextGeneration",
     "TextGenerationCall",
+    "TextToImage",
     "TextToSpeech",
     "TokenClassification",
     "Translation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -128,6 +129,55 @@ class AudioResult(Result):
         return pd.DataFrame([row | {name: value for name, value in self.parameters.items() if name not in row}])
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageResult(Result):
+    """An image. `image` is Pillow's."""
+
+    image: Any = None
+    prompt: str = ""
+
+    @classmethod
+    def of(cls, answer: Any, *, unit: str = "", prompt: str = "", **facts: Any) -> Self:
+        """Return the result that holds an answer."""
+        del unit
+        return cls(image=answer, prompt=prompt, **facts)
+
+    @property
+    def answer(self) -> Any:
+        """Return what huggingface_hub's method returns: the image."""
+        return self.image
+
+    @property
+    def amount(self) -> str:
+        """Return the size in pixels."""
+        return f"{self.image.width} × {self.image.height} pixels" if self.image is not None else ""
+
+    def __repr__(self) -> str:
+        """Show the one-line account of the call."""
+        return f"<{type(self).__name__} ({self.footer})>"
+
+    @property
+    def png(self) -> bytes:
+        """Return the image as the bytes of a PNG file."""
+        file = io.BytesIO()
+        self.image.save(file, "PNG")
+        return file.getvalue()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the image to a file, in the format that its name says, and return where it is."""
+        place = Path(path).expanduser()
+        self.image.save(place)
+        return place
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row: the image, its prompt and size, the model, seconds, and every parameter sent."""
+        import pandas as pd
+
+        size = {} if self.image is None else {"width": self.image.width, "height": self.image.height}
+        row = {"image": self.image, "prompt": self.prompt, **size, "model": self.model, "seconds": self.timings.total}
+        return pd.DataFrame([row | {name: value for name, value in self.parameters.items() if name not in row}])
+
+
 def written(answer: Any) -> str | None:
     """Return the text that a record of a task that writes holds, None where it holds none."""
     found = (getattr(answer, name, None) for name in TEXTS)
@@ -182,5 +232,12 @@ def _player(result: AudioResult) -> dict[str, Any]:
     return {"text/plain": repr(result), "text/html": player}
 
 
+def _picture(result: ImageResult) -> dict[str, Any]:
+    if result.image is None:
+        return {"text/plain": repr(result)}
+    return {"text/plain": repr(result), "image/png": base64.b64encode(result.png).decode()}
+
+
+ImageResult.forms = {"image": _picture, "df": _frame, "none": lambda _: {}}
 RecordsResult.forms = {"df": _frame, "json": _json, "none": lambda _: {}}
 AudioResult.forms = {"audio": _player, "none": lambda _: {}}

@@ -11,24 +11,27 @@ from nbinfer.params import (
     Chat,
     FillMask,
     ImageClassification,
+    ImageToImage,
     ImageToText,
     ObjectDetection,
     QuestionAnswering,
     Rerank,
+    SentenceSimilarity,
     SparseEmbedding,
     Summarization,
     TableQuestionAnswering,
     TextClassification,
     TextEmbedding,
     TextGeneration,
+    TextToImage,
     TextToSpeech,
     TokenClassification,
     Translation,
     ZeroShotClassification,
 )
-from nbinfer.records import AudioResult, RecordsResult, WrittenResult
+from nbinfer.records import AudioResult, ImageResult, RecordsResult, WrittenResult
 from nbinfer.results import Result, TextResult
-from nbinfer.vectors import EmbeddingResult, RankResult, SparseResult
+from nbinfer.vectors import EmbeddingResult, RankResult, SimilarityResult, SparseResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,8 @@ class Task:
     """Takes a list of texts, and does the same with each."""
     by_line: bool = False
     """Each line of a cell is a text of its own."""
+    against: str = ""
+    """The option whose text goes before the others."""
     turns: bool = False
     """Takes the messages of a conversation; a text is the user's only one."""
     file: bool = False
@@ -96,6 +101,16 @@ TASKS: Mapping[str, Task] = {
             result=RankResult,
             several=True,
             by_line=True,
+        ),
+        Task(
+            name="sentence-similarity",
+            aliases=("similarity",),
+            description="Say how near each text is to a sentence.",
+            parameters=SentenceSimilarity,
+            result=SimilarityResult,
+            several=True,
+            by_line=True,
+            against="sentence",
         ),
         Task(
             name="text-classification",
@@ -171,6 +186,24 @@ TASKS: Mapping[str, Task] = {
             takes="query",
             unit="answer",
             example="google/tapas-base-finetuned-wtq",
+        ),
+        Task(
+            name="text-to-image",
+            aliases=("image",),
+            description="Make an image from a text.",
+            parameters=TextToImage,
+            result=ImageResult,
+            takes="prompt",
+            example="stabilityai/stable-diffusion-xl-base-1.0",
+        ),
+        Task(
+            name="image-to-image",
+            description="Make an image from another.",
+            parameters=ImageToImage,
+            result=ImageResult,
+            file=True,
+            takes="image",
+            example="timbrooks/instruct-pix2pix",
         ),
         Task(
             name="image-classification",

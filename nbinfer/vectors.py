@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
@@ -146,6 +146,30 @@ class RankResult(RowsResult):
         return pd.DataFrame(rows, columns=["score", "index", "text"], index=ranks)
 
 
+class SimilarityResult(RankResult):
+    """Texts in the order of how near they are to a sentence, the nearest first; a score is a cosine, -1 to 1."""
+
+    @classmethod
+    def of(cls, inputs: tuple[str, ...], rows: tuple[Any, ...], **facts: Any) -> Self:
+        """Return the result of vectors, the first of which is the sentence's."""
+        return super().of(inputs[1:], tuple(nearness(rows)) if rows else (), **facts)
+
+    @property
+    def query(self) -> str:
+        """Return what the texts were compared with."""
+        return str(self.parameters.get("sentence", ""))
+
+
+def nearness(vectors: Sequence[Any] | NDArray[np.float32]) -> list[float]:
+    """Return the cosines of the first vector with each of the others."""
+    import numpy as np
+
+    rows = np.array(vectors, np.float32)
+    lengths = np.linalg.norm(rows, axis=1)
+    products = rows[1:] @ rows[0]
+    return [float(value) for value in products / np.maximum(lengths[1:] * lengths[0], np.finfo(np.float32).tiny)]
+
+
 def _similarity(result: EmbeddingResult) -> dict[str, Any]:
     """Show what is near what; a single text has no neighbours, so that its numbers are shown."""
     count = len(result)
@@ -177,7 +201,7 @@ def _ranking(result: RankResult) -> dict[str, Any]:
     """Show the best texts with a bar as long as the score."""
     rows = []
     for rank, one in enumerate(result.ranking[:SHOWN], 1):
-        bar = f"<div style='background: rgba({_BLUE}, 0.6); height: 0.8em; width: {one.score * 8:.2f}em'></div>"
+        bar = f"<div style='background: rgba({_BLUE}, 0.6); height: 0.8em; width: {max(one.score, 0) * 8:.2f}em'></div>"
         place = f"<td style='text-align: left; min-width: 8em'>{bar}</td>"
         rows.append([f"<th>{rank}</th>", f"<td>{one.score:.3f}</td>", place, _label(result.inputs[one.index], 160)])
     return {"text/plain": str(result.to_frame()), "text/html": _table(result, rows)}

@@ -50,9 +50,13 @@ def usual(task: str) -> str | None:
     return next((name for name, model in MODELS.items() if model.task == done_by(task)), None)
 
 
+DONE_BY: Mapping[str, str] = {"chat": "text-generation", "sentence-similarity": "text-embedding"}
+"""Task → the task of the models that can do it too."""
+
+
 def done_by(task: str) -> str:
     """Return the task that a model must be made for to do this one: who writes texts can answer a chat."""
-    return "text-generation" if task == "chat" else task
+    return DONE_BY.get(task, task)
 
 
 def load(name: str, task: str) -> Any:

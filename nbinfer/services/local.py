@@ -49,6 +49,7 @@ CHAT: Mapping[str, str] = {
 ROWS: Mapping[str, Callable[[Any, tuple[str, ...], Mapping[str, Any]], Iterable[Any]]] = {
     "text-embedding": lambda model, texts, options: model.embed(texts, **options),
     "sparse-embedding": lambda model, texts, _: model.weigh(texts),
+    "sentence-similarity": lambda model, texts, _: model.embed(texts),
     "rerank": lambda model, texts, options: model.score(options["query"], texts).tolist(),
 }
 """Task → what a model of it makes of some texts, a row for each."""

@@ -1,5 +1,7 @@
 import asyncio
+import base64
 import inspect
+import io
 import json
 import os
 import signal
@@ -19,6 +21,7 @@ from huggingface_hub.hf_api import InferenceProviderMapping
 from huggingface_hub.inference import _common
 from huggingface_hub.inference._providers import _common as providers
 from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
 from traitlets.config import Config
 
 import nbinfer
@@ -66,6 +69,8 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "translation": (("The cat and the dog",), {"src_lang": "en", "tgt_lang": "fr"}),
     "question-answering": (("Who lived there?", TEXT), {"top_k": 2, "max_answer_len": 9, "align_to_words": False}),
     "table-question-answering": ((COLUMNS, "How many people in Rome?"), {"padding": "longest", "truncation": True}),
+    "text-to-image": (("A cat",), {"width": 16, "height": 16, "num_inference_steps": 2, "seed": 3}),
+    "image-to-image": ((IMAGE,), {"prompt": "A cat", "guidance_scale": 2.0, "target_size": {"width": 8, "height": 8}}),
     "image-classification": ((IMAGE,), {"top_k": 2}),
     "object-detection": ((IMAGE,), {"threshold": 0.1}),
     "image-to-text": ((IMAGE,), {}),
@@ -185,7 +190,7 @@ def test_hub_in_another_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_options_are_hubs_arguments(task: str) -> None:
     """Each option has the name of an argument of hub's method, and each argument an option."""
     own = set(inspect.signature(borrowed.methods()[method(task)]).parameters)
-    assert own - {"self", "model", "extra_body", TASKS[task].takes} == set(table(TASKS[task].parameters))
+    assert own - {"self", "model", "extra_body", "kwargs", TASKS[task].takes} == set(table(TASKS[task].parameters))
     for row in table(TASKS[task].parameters).values():
         assert row.description.endswith(".")
         assert all(row.check(value) == value for value in row.usual)
@@ -633,6 +638,19 @@ def test_texts_and_sounds(server: Serverless) -> None:
     assert isinstance(sound, AudioResult)
     assert sound.media_type == "audio/flac"
     assert sound.audio == sound.answer
+
+
+def test_an_image_is_shown_and_saved(server: Serverless, tmp_path: Path) -> None:
+    """The picture is what a cell shows; it can be saved in any format, and stands in a frame with what was asked."""
+    with InferenceClient("nbinfer/text-to-image") as client:
+        result = client.run("text-to-image", "A cat", width=16, seed=3)
+    shown, _ = result.bundle("image")
+    assert Image.open(io.BytesIO(base64.b64decode(shown["image/png"]))).size == result.image.size
+    assert f"{result.image.width} × {result.image.height} pixels" in result.footer
+    with Image.open(result.save(tmp_path / "cat.jpg")) as saved:
+        assert saved.format == "JPEG"
+    row = result.to_frame().iloc[0]
+    assert (row["prompt"], row["seed"], row["image"]) == ("A cat", 3, result.image)
 
 
 def test_one_record_and_several_masks(server: Serverless) -> None:

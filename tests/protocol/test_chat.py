@@ -22,7 +22,7 @@ from nbinfer.errors import (
     UnprocessableError,
 )
 
-from .tgi import ANSWER, Drop, Reply, Server, Stream
+from .tgi import ANSWER, Drop, Limits, Reply, Server, Stream
 from .wire.forms import FORMS
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is it?"}]
@@ -232,6 +232,18 @@ def test_an_organisation_pays_where_hugging_face_bills(router: Server, ask: Ask,
     ask("org/name", bill_to="acme").run(max_tokens=3, bill_to="other")
     assert [request.headers["x-hf-bill-to"] for request in router.requests] == ["acme", "other"]
     ask("http://127.0.0.1:" + tgi.url.rpartition(":")[2] + "/elsewhere", bill_to="acme")
+
+
+def test_a_conversation_that_hardly_fits_is_remarked_on(router: Server, ask: Ask) -> None:
+    """It is sent all the same, and the result has a word on it; a text likewise."""
+    router.model.limits = Limits(max_input_tokens=10**6, max_total_tokens=10**6)
+    long = "word " * 4000
+    result = ask("meta-llama/Llama-2-7b-chat-hf").run(messages=[{"role": "user", "content": long}], max_tokens=3)
+    assert "holds 4,096" in "".join(result.notices)
+    assert len(router.requests) == 1
+    with InferenceClient("codellama/CodeLlama-7b-hf") as client:
+        assert "holds 16,384" in "".join(client.run("text-generation", long * 4, max_new_tokens=3).notices)
+        assert not client.run("text-generation", "short", max_new_tokens=3).notices
 
 
 def test_a_model_that_nobody_serves_is_named(router: Server, ask: Ask) -> None:

@@ -174,6 +174,17 @@ def test_a_ranking_may_be_shortened(tei: Tei, run: Run) -> None:
     assert tei.requests[-1].body == {"query": "blue sea", "texts": TEXTS, "raw_scores": False}
 
 
+@pytest.mark.parametrize("route", ["", "/embed", "/v1/embeddings"])
+def test_texts_are_compared_with_a_sentence(tei: Tei, run: Run, route: str) -> None:
+    """The nearest text comes first, with the cosine that `sentence_similarity` gives."""
+    result = run(tei.url + route, "sentence-similarity", TEXTS, sentence="blue sea")
+    assert result.ranking[0].text == "the blue sea"
+    assert (len(result), result.query) == (len(TEXTS), "blue sea")
+    with InferenceClient(tei.url + route) as client:
+        assert result.scores == pytest.approx(client.sentence_similarity("blue sea", TEXTS), abs=1e-6)
+    assert "sentence" not in tei.requests[-1].body
+
+
 def test_terms_have_weights(tei: Tei, run: Run) -> None:
     """A sparse encoder's weights come by the number of the term, the heaviest first."""
     tei.model.kind = "splade"

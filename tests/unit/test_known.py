@@ -2,7 +2,7 @@ from click.testing import CliRunner
 
 from nbinfer.catalogue import known
 from nbinfer.cli import commands
-from nbinfer.known import KNOWN
+from nbinfer.known import KNOWN, too_long
 from nbinfer.services import locate
 from nbinfer.tasks import TASKS
 from nbinfer.templates import TEMPLATES
@@ -13,7 +13,7 @@ def test_known_models_are_what_can_be_asked() -> None:
     assert len({model.id for model in KNOWN}) == len(KNOWN)
     for model in KNOWN:
         assert locate(model.id)[0].name == "hugging_face"
-        assert model.task in {*TASKS, "text-to-image"}
+        assert model.task in TASKS
         assert model.template in {"", *TEMPLATES}
         assert bool(model.context) == (model.task != "text-to-image")
 
@@ -31,3 +31,13 @@ def test_known_models_are_a_table() -> None:
     assert frame.loc["meta-llama/Llama-2-7b-chat-hf", "context"] == 4096
     assert frame.loc["codellama/CodeLlama-7b-hf", "stop"] == "<EOT>"
     assert "codellama/CodeLlama-7b-hf" in CliRunner().invoke(commands, ["models", "--known"]).output
+
+
+def test_a_prompt_that_hardly_fits_is_remarked_on() -> None:
+    """Where the context of a model is known, a prompt too long for it gets a word; nothing is refused."""
+    model = "meta-llama/Llama-2-7b-chat-hf"
+    assert too_long(model, "a" * 4 * 3000, 1000) == ""
+    assert too_long(f"{model}:together", "a" * 4 * 4000, 1000) == (
+        f"about 4,000 tokens were sent and 1,000 wanted: {model}:together holds 4,096"
+    )
+    assert too_long("org/unknown", "a" * 10**6, 1000) == ""

@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from nbinfer.answers import TextAnswer
+from nbinfer.chats import content_text
 from nbinfer.dialects import chat, completion, native, streaming_problems
 from nbinfer.errors import ApiError, ParameterError, ServerError, StartingError, without_secrets
 from nbinfer.flows import Ask, Request, Response, Steps, opened
-from nbinfer.params import TextGeneration, resolve
+from nbinfer.known import too_long
+from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGeneration, resolve
 from nbinfer.reading import ChatReading, Reading, TextReading
 from nbinfer.replies import ChatAnswer
 from nbinfer.services.base import Call
@@ -150,7 +152,9 @@ class Text(Asked):
         if "models" in known and is_root(self.target.url):
             self.target = completions(self.target)
         parameters, notices = self.written()
-        self.answer.asked(parameters, [*self.target.notices, *notices])
+        wanted = call.parameters.get("max_new_tokens", DEFAULT_MAX_NEW_TOKENS)
+        length = too_long(call.name or call.model, call.inputs, wanted)
+        self.answer.asked(parameters, [*self.target.notices, *notices, *filter(None, [length])])
         if is_completions(self.target.url):
             streaming = {"stream": True} if self.streams else {}
             body = {**named(known, call.name), "prompt": call.inputs, **parameters, **streaming}
@@ -182,8 +186,13 @@ class Chat(Asked):
             chat(self.call.parameters) | dict(self.call.extra),
             model=shown(self.call),
             keep_stop=bool(self.call.parameters.get("keep_stop")),
-            notices=self.target.notices,
+            notices=[*self.target.notices, *filter(None, [self._too_long()])],
         )
+
+    def _too_long(self) -> str:
+        call = self.call
+        said = "".join(content_text(message.get("content")) for message in call.messages)
+        return too_long(call.name or call.model, said, call.parameters.get("max_tokens", DEFAULT_MAX_NEW_TOKENS))
 
     def request(self, known: Known) -> Request:
         """Return the request."""

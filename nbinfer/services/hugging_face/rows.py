@@ -15,7 +15,7 @@ import msgspec
 from nbinfer.answers import RowsAnswer
 from nbinfer.errors import BadAnswerError, UnsupportedTaskError, api_error, clip, redact
 from nbinfer.flows import Produce, Read, Request, Response, Steps
-from nbinfer.params import defaults
+from nbinfer.params import TextEmbedding, defaults, table
 from nbinfer.results import Usage
 from nbinfer.services.base import Call
 from nbinfer.services.hugging_face.asked import Asked, shown
@@ -43,7 +43,8 @@ class Route:
 
 
 def _inputs(call: Call, texts: Sequence[str], _name: str) -> dict[str, Any]:
-    return {"inputs": list(texts), **call.parameters, **call.extra}
+    asked = {name: value for name, value in call.parameters.items() if name in table(TextEmbedding)}
+    return {"inputs": list(texts), **asked, **call.extra}
 
 
 def _openai_inputs(call: Call, texts: Sequence[str], name: str) -> dict[str, Any]:
@@ -111,7 +112,7 @@ RERANK = Route("/rerank", _query, _scores)
 OPENAI_RERANK = Route("/v1/rerank", _documents, _scores)
 
 BY_PATH: Mapping[str, tuple[Route, ...]] = {
-    "text-embedding": (EMBED, PIPELINE, OPENAI_EMBED),
+    **dict.fromkeys(("text-embedding", "sentence-similarity"), (EMBED, PIPELINE, OPENAI_EMBED)),
     "sparse-embedding": (SPARSE,),
     "rerank": (RERANK, OPENAI_RERANK),
 }
