@@ -18,7 +18,7 @@ test: $(VENV)/.test             ## all tests, and every notebook
 	@$(BIN)/python -m pytest --nbval-lax --nbval-kernel-name=python3 notebooks
 
 peers: $(VENV)/.test $(VENV)/.peers  ## against servers and clients that need environments of their own (some GB)
-	@NBINFER_REQUIRE=transformers,text-generation $(BIN)/python -m pytest tests/peers
+	@NBINFER_REQUIRE=jinja,transformers,text-generation $(BIN)/python -m pytest tests/peers
 
 lint: $(VENV)/.lint             ## style, types, layers
 	@$(BIN)/ruff check
@@ -62,10 +62,13 @@ $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.ready
 	@$(PIP) install --editable . --group $(subst .,,$(notdir $@))
 	@touch $@
 
-$(VENV)/.peers: $(wildcard tests/peers/*.txt) | $(VENV)/bin/python
+$(VENV)/.peers: $(wildcard tests/peers/*.txt tests/peers/jinja/*.json) | $(VENV)/bin/python
 	@for list in tests/peers/*.txt; do \
 		peer=$(VENV)/peers/$$(basename $$list .txt); \
 		echo "Making the environment $$peer (once) …"; \
 		$(PYTHON) -m venv $$peer && $$peer/bin/python -m pip --disable-pip-version-check --quiet install -r $$list || exit 1; \
 	done
+	@mkdir -p $(VENV)/peers/jinja/bin && cp tests/peers/jinja/package*.json $(VENV)/peers/jinja
+	@npm ci --prefix $(VENV)/peers/jinja --ignore-scripts --no-audit --no-fund --silent
+	@ln -sfn "$$(command -v node)" $(VENV)/peers/jinja/bin/node
 	@touch $@

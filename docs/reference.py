@@ -15,6 +15,7 @@ import nbinfer
 from nbinfer import chats, client, drivers, errors, flows, results, vectors
 from nbinfer.dialects import COMPLETIONS
 from nbinfer.errors import InferError
+from nbinfer.infilling import INFILLS
 from nbinfer.local import MODELS
 from nbinfer.notebook.arguments import cell_rows, flags, help_text
 from nbinfer.notebook.magics import LOCAL_SAMPLING
@@ -257,6 +258,12 @@ def waiting() -> str:
     return _table(("Wait", "At most"), rows)
 
 
+def infills() -> str:
+    """List the forms of prompts for code with a hole."""
+    rows = [(_code(name), _code(form.prompt), ", ".join(map(_code, form.stop))) for name, form in INFILLS.items()]
+    return _table(("`--form`", "Prompt", "Ends at"), rows)
+
+
 def tasks() -> str:
     """List the tasks."""
     rows = [
@@ -296,6 +303,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "api.md": api,
     "snippets/layers.md": layers,
     "snippets/services.md": services,
+    "snippets/infills.md": infills,
     "snippets/waiting.md": waiting,
     "snippets/models.md": models,
     "snippets/embedded.md": embedded,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nbinfer.catalogue import models
     from nbinfer.chats import ChatResult
     from nbinfer.client import AsyncInferenceClient, InferenceClient
+    from nbinfer.conversation import Conversation, conversations
     from nbinfer.flows import Timeout
     from nbinfer.keys import doctor, login, notebook_login
     from nbinfer.records import AudioResult, ImageResult, RecordsResult
@@ -27,6 +28,7 @@ _HOMES = {
     "AsyncInferenceClient": "nbinfer.client",
     "AudioResult": "nbinfer.records",
     "ChatResult": "nbinfer.chats",
+    "Conversation": "nbinfer.conversation",
     "EmbeddingResult": "nbinfer.vectors",
     "ImageResult": "nbinfer.records",
     "InferenceClient": "nbinfer.client",
@@ -36,6 +38,7 @@ _HOMES = {
     "SparseResult": "nbinfer.vectors",
     "TextResult": "nbinfer.results",
     "Timeout": "nbinfer.flows",
+    "conversations": "nbinfer.conversation",
     "doctor": "nbinfer.keys",
     "errors": "nbinfer",
     "login": "nbinfer.keys",
@@ -89,6 +92,7 @@ __all__ = [
     "AsyncInferenceClient",
     "AudioResult",
     "ChatResult",
+    "Conversation",
     "EmbeddingResult",
     "ImageResult",
     "InferenceClient",
@@ -98,6 +102,7 @@ __all__ = [
     "SparseResult",
     "TextResult",
     "Timeout",
+    "conversations",
     "doctor",
     "errors",
     "last",

@@ -9,23 +9,29 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpack, cast, overload
 
 import msgspec
 
 from nbinfer.cache import AnswerCache
 from nbinfer.chats import ChatChunk, ChatResult, Message
+from nbinfer.conversation import checked, fitted
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
-from nbinfer.errors import ParameterError, UnsupportedTaskError, clip, nearest, without_secrets
+from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest, without_secrets
 from nbinfer.files import File
-from nbinfer.flows import SECRET_HEADERS, Timeout
+from nbinfer.filled import InfillResult
+from nbinfer.flows import SECRET_HEADERS, Flow, Timeout, turned
 from nbinfer.hub_methods import AsyncHubMethods, HubMethods, SyncHubMethods, bound
+from nbinfer.infilling import at_hole, form_of, infill, open_form
 from nbinfer.params import (
     DEFAULT_MAX_NEW_TOKENS,
     ChatCall,
+    InfillCall,
     RerankCall,
     SparseEmbeddingCall,
     TextEmbeddingCall,
+    TextGeneration,
     TextGenerationCall,
     defaults,
     resolve,
@@ -143,6 +149,20 @@ class _Client(HubMethods):
         service, call = self._call(task, inputs, parameters, model=model)
         return written(service.request(call), language)
 
+    def fitted(
+        self, messages: Messages, *, model: str | None = None, budget: int | None = None, **parameters: Any
+    ) -> tuple[list[Message], int]:
+        """Leave out the oldest turns of a conversation that is too long; return the rest, and how many turns are gone.
+
+        It may take `budget` tokens, else what the model holds less `max_tokens` for the answer; where nobody knows how
+        much that is, nothing is left out. On `local` tokens are counted, elsewhere estimated.
+        """
+        service, call = self._call("chat", messages, parameters, model=model)
+        room = service.room(call)
+        wanted = int(call.parameters.get("max_tokens", DEFAULT_MAX_NEW_TOKENS))
+        most = budget if budget is not None else room.tokens and max(room.tokens - wanted, 1)
+        return fitted(call.messages, most, room.count) if most else (list(call.messages), 0)
+
     def _placed(self, model: str | None, base_url: str | None) -> tuple[str, str]:
         """Return where a call goes, and what the server there calls the model: a name beside an address is its own."""
         if base_url and model and is_url(model):
@@ -178,25 +198,26 @@ class _Client(HubMethods):
         for_task, for_call = split(given, row.parameters, CallOptions)
         options = defaults(CallOptions) | resolve(CallOptions, for_call)
         place, served = self._placed(model, options.get("base_url"))
-        service, name = locate(place, task=row.name)
-        if row.name not in service.tasks and (row.name in TASKS or not service.borrows):
+        service, name = locate(place, task=row.done_as or row.name)
+        offered = row.done_as or row.name
+        if offered not in service.tasks and (row.name in TASKS or not service.borrows):
             raise UnsupportedTaskError(f"{name} does not offer `{row.name}`", hint=nearest(row.name, service.tasks))
         parameters = resolve(row.parameters, for_task)
-        content = _content(row, inputs)
-        if row.against:
-            content["texts"] = (parameters[row.against], *content["texts"])
+        asked = wanted(row, inputs, parameters, model=served or name, is_local=service.name == "local")
         fresh = {"x-use-cache": "0"} if options.get("use_cache") is False else {}
         headers = {**self._headers_for(name), **header_texts(options.get("headers", {})), **fresh}
         call = Call(
-            task=row.name,
-            **content,
+            task=asked.task,
+            **asked.content,
             model=name,
             name=served,
             provider=options.get("provider", self.provider),
             bill_to=options.get("bill_to", self.bill_to),
             servers=self._servers,
             cache=None if headers.get("x-use-cache", "").lower() in {"0", "false"} else self._cache,
-            parameters=parameters,
+            parameters=asked.parameters,
+            notices=asked.notices,
+            made=asked.made,
             key=options.get("api_key") or self._key_for(name),
             headers=headers,
             extra=options.get("extra", {}),
@@ -247,7 +268,7 @@ class InferenceClient(_Client, SyncHubMethods):
 
         def ask(*args: Any, **kwargs: Any) -> Any:
             service, call = self._hub_call(name, *args, **kwargs)
-            return ResultStream(service.flow(call), self._clients, total=call.timeout.total).drain().answer
+            return ResultStream(_flow(service, call), self._clients, total=call.timeout.total).drain().answer
 
         return ask
 
@@ -269,7 +290,7 @@ class InferenceClient(_Client, SyncHubMethods):
         `task` is a name in `nbinfer.tasks.TASKS`; some take one text, some several. The result is of that task's kind.
         """
         service, call = self._call(task, inputs, parameters, model=model)
-        return ResultStream(service.flow(call), self._clients, total=call.timeout.total)
+        return ResultStream(_flow(service, call), self._clients, total=call.timeout.total)
 
     @overload
     def run(
@@ -313,6 +334,13 @@ class InferenceClient(_Client, SyncHubMethods):
     ) -> list[Ranked]:
         """Return the texts in the order of how well they answer a query, with scores from 0 to 1."""
         return cast("RankResult", self.run("rerank", texts, model=model, query=query, **parameters)).ranking
+
+    def infill(self, prefix: str, suffix: str, *, model: str | None = None, **parameters: Unpack[InfillCall]) -> str:
+        """Return the code that is missing between two pieces, in the form that the model has learnt.
+
+        Raises TemplateError for code that contains the form's own tags, and for a model whose form is not known.
+        """
+        return str(self.run("infill", (prefix, suffix), model=model, **parameters))
 
     @overload
     def text_generation(
@@ -432,7 +460,9 @@ class AsyncInferenceClient(_Client, AsyncHubMethods):
 
         async def ask(*args: Any, **kwargs: Any) -> Any:
             service, call = self._hub_call(name, *args, **kwargs)
-            return (await AsyncResultStream(service.flow(call), self._clients, total=call.timeout.total).drain()).answer
+            return (
+                await AsyncResultStream(_flow(service, call), self._clients, total=call.timeout.total).drain()
+            ).answer
 
         return ask
 
@@ -453,7 +483,7 @@ class AsyncInferenceClient(_Client, AsyncHubMethods):
     ) -> AsyncResultStream[Any]:
         """Start a call and return its chunks as they come; `.result` holds the whole afterwards."""
         service, call = self._call(task, inputs, parameters, model=model)
-        return AsyncResultStream(service.flow(call), self._clients, total=call.timeout.total)
+        return AsyncResultStream(_flow(service, call), self._clients, total=call.timeout.total)
 
     @overload
     async def run(
@@ -497,6 +527,12 @@ class AsyncInferenceClient(_Client, AsyncHubMethods):
     ) -> list[Ranked]:
         """Return the texts, the best first, as `InferenceClient.rerank` does."""
         return cast("RankResult", await self.run("rerank", texts, model=model, query=query, **parameters)).ranking
+
+    async def infill(
+        self, prefix: str, suffix: str, *, model: str | None = None, **parameters: Unpack[InfillCall]
+    ) -> str:
+        """Return the code that is missing between two pieces, as `InferenceClient.infill` does."""
+        return str(await self.run("infill", (prefix, suffix), model=model, **parameters))
 
     @overload
     async def text_generation(
@@ -655,6 +691,55 @@ def header_texts(headers: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a service is asked for: a task, what it is about, its options; and what becomes of the result."""
+
+    task: str
+    content: dict[str, Any]
+    parameters: dict[str, Any]
+    notices: tuple[str, ...] = ()
+    made: Callable[[Any], Any] | None = None
+
+
+def wanted(row: Task, inputs: Any, parameters: dict[str, Any], *, model: str, is_local: bool) -> Wanted:
+    """Return what a service is to be asked for."""
+    if row.name == "infill":
+        return infilling(inputs, parameters, model)
+    content = _content(row, inputs)
+    if row.against:
+        content["texts"] = (parameters[row.against], *content["texts"])
+    asked = Wanted(row.name, content, parameters)
+    return ended(asked) if row.name == "text-generation" and not is_local else asked
+
+
+def infilling(inputs: Any, given: Mapping[str, Any], model: str) -> Wanted:
+    """Turn code with a hole into the prompt of a text generation, and its result into the code that was missing."""
+    prefix, suffix = at_hole(_prompt(inputs)) if isinstance(inputs, str) else inputs
+    options = {name: value for name, value in given.items() if name in table(TextGeneration)}
+    form = form_of(model, given.get("form"))
+    prompt = infill(prefix, suffix, form, suffix_first=bool(given.get("suffix_first")))
+    parameters = {**options, "stop": [*options.get("stop", ()), *form.ends]}
+
+    def made(result: TextResult) -> InfillResult:
+        return InfillResult.of(result, prefix, suffix)
+
+    return Wanted("text-generation", {"inputs": prompt}, parameters, made=made)
+
+
+def ended(asked: Wanted) -> Wanted:
+    """Give a prompt that waits for the middle of code the stop text that ends it, unless one was given."""
+    form = open_form(asked.content["inputs"])
+    if form is None or "stop" in asked.parameters:
+        return asked
+    said = f"stopped at {form.stop[0]}, because the prompt ends in {form.markers[-1]}"
+    return replace(asked, parameters={**asked.parameters, "stop": list(form.ends)}, notices=(said,))
+
+
+def _flow(service: Service, call: Call) -> Flow[Any]:
+    return service.flow(call) if call.made is None else turned(service.flow(call), call.made)
+
+
 def _content(row: Task, inputs: Any) -> dict[str, Any]:
     """Return what a call is about, under the name that its task has for it."""
     if row.name not in TASKS:
@@ -670,13 +755,9 @@ def _messages(inputs: Messages) -> tuple[Message, ...]:
     """Return the messages of a conversation; ParameterError names the first that is none."""
     if isinstance(inputs, str):
         return ({"role": "user", "content": _prompt(inputs)},)
-    messages = tuple(dict(message) if isinstance(message, Mapping) else message for message in inputs)
+    messages = tuple(checked(place, message) for place, message in enumerate(inputs))
     if not messages:
         raise ParameterError("`messages` cannot be empty", hint='Give a list such as [{"role": "user", "content": …}].')
-    for place, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            hint = 'A message is {"role": "user", "content": "…"}.'
-            raise ParameterError(f"message {place} has no role: {clip(repr(message), 60)}", hint=hint)
     return messages
 
 

@@ -44,6 +44,9 @@ def native(values: Mapping[str, Any]) -> Written:
     wire["do_sample"] = sampling(values)
     if "grammar" in wire:
         wire["grammar"] = grammar(wire["grammar"])
+    if "stop" in wire:
+        # Servers look at the end of the text: one that ends in another stop text tells them nothing.
+        wire["stop"] = [one for one in wire["stop"] if not any(one != o and one.endswith(o) for o in wire["stop"])]
     unused = []
     if greedy(values):
         del wire["temperature"]

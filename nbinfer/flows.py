@@ -176,6 +176,15 @@ def answered(answer: Answer[R], attempt: Callable[[bool], Steps], *, retries: in
     return answer.result()
 
 
+def turned(flow: Flow[Any], make: Callable[[Any], R]) -> Flow[R]:
+    """Run a flow and make another result of its own, also of what had come when it broke off."""
+    try:
+        return make((yield from flow))
+    except InferError as error:
+        error.partial = error.partial and make(error.partial)
+        raise
+
+
 def broken_off(error: InferError, so_far: Result) -> InferError:
     """Attach what had arrived; an error that the service did not name becomes StreamInterruptedError."""
     if isinstance(error, ApiError):

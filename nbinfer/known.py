@@ -27,7 +27,7 @@ KNOWN: tuple[Known, ...] = (
     Known("meta-llama/Llama-2-70b-chat-hf", "chat", 4096, template="llama2-chat"),
     Known("codellama/CodeLlama-7b-hf", "text-generation", 16384, infill="<PRE> <SUF> <MID>", stop="<EOT>"),
     Known("codellama/CodeLlama-13b-hf", "text-generation", 16384, infill="<PRE> <SUF> <MID>", stop="<EOT>"),
-    Known("codellama/CodeLlama-34b-Instruct-hf", "chat", 16384, template="llama2-chat"),
+    Known("codellama/CodeLlama-34b-Instruct-hf", "chat", 16384, template="code-llama-chat"),
     Known("stabilityai/stable-diffusion-xl-base-1.0", "text-to-image"),
     Known("meta-llama/Llama-3.1-8B-Instruct", "chat", 131072, stop="<|eot_id|>"),
     Known("meta-llama/Llama-3.3-70B-Instruct", "chat", 131072, stop="<|eot_id|>"),
@@ -53,9 +53,14 @@ LETTERS = 4
 """A token has about so many letters in English; exact counts need the model's tokenizer."""
 
 
+def context_of(model: str) -> int | None:
+    """Return how many tokens a hub model can read and write together, None where that is not known here."""
+    return next((known.context for known in KNOWN if known.id == model.partition(":")[0]), None)
+
+
 def too_long(model: str, text: str, wanted: int) -> str:
     """Say that a prompt and the tokens wanted after it will hardly fit what a model can read; "" where they may."""
-    context = next((known.context for known in KNOWN if known.id == model.partition(":")[0]), None)
+    context = context_of(model)
     read = len(text) // LETTERS
     if context is None or read + wanted <= context:
         return ""

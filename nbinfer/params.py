@@ -172,6 +172,13 @@ class TextGeneration(TypedDict, total=False):
     keep_stop: Annotated[bool, KEEP_STOP]
 
 
+class Infill(TextGeneration, total=False):
+    """Options of filling a hole in code: those of text generation, and how the model is asked."""
+
+    form: Annotated[str, Param(description="Form of the prompt; by the model's name unless given.", sent=False)]
+    suffix_first: Annotated[bool, Param(description="Put what follows the hole first.", sent=False)]
+
+
 class Chat(TypedDict, total=False):
     """Options of chat; ranges are those of OpenAI's API."""
 
@@ -460,6 +467,10 @@ class TextGenerationCall(TextGeneration, Call, total=False):
     """All that `text_generation` takes beside the prompt."""
 
 
+class InfillCall(Infill, Call, total=False):
+    """All that `infill` takes beside the code."""
+
+
 class ChatCall(Chat, Call, total=False):
     """All that `chat_completion` takes beside the messages."""
 
@@ -615,6 +626,7 @@ def _needs(name: str, question: str) -> Callable[[Mapping[str, Any], Limits], li
 
 _RULES: dict[type, Callable[[Mapping[str, Any], Limits], list[str]]] = {
     TextGeneration: _text_generation_rules,
+    Infill: _text_generation_rules,
     Chat: _chat_rules,
     Rerank: _rerank_rules,
     SentenceSimilarity: _needs("sentence", "what should the texts be compared with?"),
@@ -764,6 +776,8 @@ __all__ = [
     "ImageClassification",
     "ImageToImage",
     "ImageToText",
+    "Infill",
+    "InfillCall",
     "Limits",
     "ObjectDetection",
     "Param",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nbinfer.chats import ChatResult
+from nbinfer.filled import InfillResult
 from nbinfer.params import (
     AutomaticSpeechRecognition,
     Chat,
@@ -13,6 +14,7 @@ from nbinfer.params import (
     ImageClassification,
     ImageToImage,
     ImageToText,
+    Infill,
     ObjectDetection,
     QuestionAnswering,
     Rerank,
@@ -53,6 +55,8 @@ class Task:
     """Takes the messages of a conversation; a text is the user's only one."""
     file: bool = False
     """Takes a file: a path, an address or bytes; the text of a cell is a path or an address."""
+    done_as: str = ""
+    """The task that services do for it, where it is a way to put another."""
     takes: str = ""
     """What huggingface_hub's method calls the input, where that method makes the request and reads the answer."""
     unit: str = "record"
@@ -70,6 +74,13 @@ TASKS: Mapping[str, Task] = {
             description="Continue a prompt.",
             parameters=TextGeneration,
             result=TextResult,
+        ),
+        Task(
+            name="infill",
+            description="Fill the hole in code: <FILL> marks it.",
+            parameters=Infill,
+            result=InfillResult,
+            done_as="text-generation",
         ),
         Task(
             name="chat",

@@ -1,169 +1,276 @@
-"""Prompts: `{{ name }}` filled in from variables, and chat templates that put messages into a model's own form."""
+"""Chat templates, which put messages into a model's own form: those declared here, and a model's own Jinja text."""
 
 from __future__ import annotations
 
-import ast
 import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbinfer.errors import TemplateError, nearest
+from nbinfer.errors import (
+    ConnectionFailedError,
+    ModelNotFoundError,
+    TemplateError,
+    nearest,
+)
+from nbinfer.hub import TIMEOUT, fetched, hub_errors
+from nbinfer.sandbox import Messages, render_chat
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    pass
 
-BOS, EOS = "<s>", "</s>"
+BOS, EOS, STEP = "<s>", "</s>", "<step>"
 LLAMA2_TAGS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", BOS, EOS, "<unk>")
-
-_HOLE = re.compile(r"\{\{([^\n]*?)\}\}")
-
-
-def interpolate(text: str, variables: Mapping[str, Any]) -> str:
-    """Replace each `{{ expression }}` by its value, once: values are not looked at again, single braces stay.
-
-    An expression is a name, its attributes and items: `{{ df.shape }}`, `{{ rows[0]["title"] }}`. Raises
-    TemplateError for anything else and for names that are not defined.
-    """
-    return _HOLE.sub(lambda hole: _text(hole.group(1).strip(), variables), text)
+CODE_LLAMA_TAGS = (*LLAMA2_TAGS, STEP)
+JOINER = "\u200d"
+"""What breaks up a tag: a character without width."""
 
 
-def llama2_chat(messages: Sequence[Mapping[str, str]]) -> str:
-    """Render messages as Llama 2's chat models read them (Meta's `chat_completion`; Code Llama Instruct alike).
+@dataclass(frozen=True)
+class Format:
+    """A form of chat: how messages are written, and what ends an answer."""
+
+    render: Callable[..., str]
+    stop: tuple[str, ...]
+    begun: bool = True
+    """Whether servers put the first `<s>` in front by themselves, so that it is not sent."""
+
+    def __call__(self, messages: Messages, *, escape: bool = False) -> str:
+        """Render messages; `escape` breaks up the form's own tags in them instead of refusing them."""
+        return self.render(messages, escape=escape)
+
+    def sent(self, messages: Messages, *, escape: bool = False) -> str:
+        """Render messages as they go to a server that is asked to continue a text."""
+        text = self(messages, escape=escape)
+        return text.removeprefix(BOS) if self.begun else text
+
+
+def llama2_chat(messages: Messages, *, escape: bool = False) -> str:
+    """Render messages as Llama 2's chat models read them, like Meta's `chat_completion`.
 
     An optional system message comes first, then user and assistant in turn, a user last. Raises TemplateError for
-    any other order, and for texts that contain the format's own tags.
+    any other order, and for texts that contain the form's own tags; `escape` breaks these up instead.
     """
-    turns = _folded(messages)
-    text = "".join(
-        f"{BOS}[INST] {question.strip()} [/INST] {answer.strip()} {EOS}"
-        for question, answer in zip(turns[0:-1:2], turns[1::2], strict=True)
-    )
-    return f"{text}{BOS}[INST] {turns[-1].strip()} [/INST]"
+    return _instructions(_checked(messages, LLAMA2_TAGS, escape=escape))
 
 
-def render_chat(messages: Sequence[Mapping[str, Any]], template: str, **variables: Any) -> str:
-    """Render messages with a model's own chat template, a Jinja text, as transformers' `apply_chat_template` does.
+def code_llama_chat(messages: Messages, *, escape: bool = False) -> str:
+    """Render messages for Code Llama Instruct with 7B, 13B or 34B: Llama 2's form, `<step>` is a tag too."""
+    return _instructions(_checked(messages, CODE_LLAMA_TAGS, escape=escape))
 
-    `variables` are what the template may name beside the messages: bos_token, eos_token, tools, documents. It runs in
-    jinja2's immutable sandbox. Raises TemplateError when it refuses the messages or cannot be read.
+
+def code_llama_70b_chat(messages: Messages, *, escape: bool = False) -> str:
+    """Render messages for Code Llama Instruct 70B, which names the source of each and its destination, if any.
+
+    Where no system message is given none is written, as in the hub's template; Meta's code writes an empty one.
     """
-    import jinja2
-
-    try:
-        text = _sandbox().from_string(template).render(messages=messages, **{"add_generation_prompt": True} | variables)
-    except (jinja2.TemplateError, TypeError, ValueError, RecursionError) as error:
-        raise TemplateError(f"the model's chat template refuses these messages: {error}") from error
-    return str(text)
+    turns = _checked(messages, CODE_LLAMA_TAGS, escape=escape)
+    heads = (f"Source: {turn['role']}\n{_destination(turn.get('destination'))}\n " for turn in turns)
+    texts = "".join(f"{head}{turn['content'].strip()} {STEP} " for head, turn in zip(heads, turns, strict=True))
+    return f"{BOS}{texts}Source: assistant\n{_destination('user')}\n "
 
 
-@functools.cache
-def _sandbox() -> Environment:
-    """Return the environment that models' templates expect: two functions, one filter, no way out."""
-    import datetime as dt
-
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def refuse(message: str) -> str:
-        raise jinja2.TemplateError(message)
-
-    def tojson(value: Any, **options: Any) -> str:
-        return json.dumps(value, **{"ensure_ascii": False} | options)
-
-    sandbox = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    sandbox.filters["tojson"] = tojson
-    sandbox.globals["raise_exception"] = refuse
-    # A prompt has the reader's own date.
-    sandbox.globals["strftime_now"] = lambda form: dt.datetime.now().astimezone().strftime(form)
-    return sandbox
-
-
-def _one_question(template: Callable[[Sequence[Mapping[str, str]]], str]) -> Callable[[str], str]:
-    # The tokenizer of the server puts the first <s> in front by itself.
-    return lambda prompt: template([{"role": "user", "content": prompt}]).removeprefix(BOS)
-
-
-TEMPLATES: Mapping[str, Callable[[str], str]] = {"llama2-chat": _one_question(llama2_chat)}
-"""What `--template` knows: name → the prompt as one user message in that form, ready to send."""
+TEMPLATES: Mapping[str, Format] = {
+    "llama2-chat": Format(llama2_chat, stop=(EOS,)),
+    "code-llama-chat": Format(code_llama_chat, stop=(EOS,)),
+    "code-llama-70b-chat": Format(code_llama_70b_chat, stop=(STEP,)),
+}
+"""What `--template` knows, by name."""
 
 
 def wrapped(name: str, prompt: str) -> str:
-    """Put a prompt into the template called `name`; raise TemplateError when there is none."""
+    """Put a prompt into the template called `name` as one user message; raise TemplateError when there is none."""
     if name not in TEMPLATES:
         raise TemplateError(f"no template is called `{name}`", hint=nearest(name, TEMPLATES))
-    return TEMPLATES[name](prompt)
+    return TEMPLATES[name].sent([{"role": "user", "content": prompt}])
 
 
-def _folded(messages: Sequence[Mapping[str, str]]) -> list[str]:
-    """Check the order of roles and fold the system text into the first question."""
-    for message in messages:
-        _refuse_tags(message["content"])
-    system, turns = "", list(messages)
-    if turns and turns[0]["role"] == "system":
-        system = f"<<SYS>>\n{turns.pop(0)['content']}\n<</SYS>>\n\n"
-    if [turn["role"] for turn in turns] != ["user", "assistant"] * (len(turns) // 2) + ["user"]:
+def refuse_tags(text: str, tags: tuple[str, ...], where: str) -> None:
+    """Raise TemplateError for the first tag in a text, which could pose as another's words."""
+    if found := _either(tags).search(text):
+        raise TemplateError(
+            f"{where} contains the tag {found[0]} at position {found.start()}, which the format uses itself"
+        )
+
+
+def _checked(messages: Messages, tags: tuple[str, ...], *, escape: bool) -> list[dict[str, Any]]:
+    """Return messages in the order that Llama's models know, without tags in them."""
+    if not messages:
+        raise TemplateError("there are no messages", hint="A chat has at least one, from the user.")
+    roles = [message.get("role") for message in messages]
+    turns = roles[1:] if roles[0] == "system" else roles
+    if any(role != ("user", "assistant")[place % 2] for place, role in enumerate(turns)):
         raise TemplateError(
             "model only supports 'system', 'user' and 'assistant' roles, "
-            "starting with 'system', then 'user' and alternating (u/a/u/a/u...), and the last message from 'user'"
+            "starting with 'system', then 'user' and alternating (u/a/u/a/u...)"
         )
-    first, *rest = (turn["content"] for turn in turns)
-    return [system + first, *rest]
+    if roles[-1] != "user":
+        raise TemplateError(f"Last message must be from user, got {roles[-1]}")
+    places = [f"message {place}" for place in range(1, len(messages) + 1)] if len(messages) > 1 else ["the message"]
+    return [_clean(message, tags, place, escape=escape) for message, place in zip(messages, places, strict=True)]
 
 
-def _refuse_tags(text: str) -> None:
-    for tag in LLAMA2_TAGS:
-        if (position := text.find(tag)) >= 0:
-            raise TemplateError(f"the text contains the tag {tag} at position {position}, which the format uses itself")
+def _clean(message: Mapping[str, Any], tags: tuple[str, ...], where: str, *, escape: bool) -> dict[str, Any]:
+    """Return a message whose texts hold no tags: they are refused, or broken up."""
+    clean = {"destination": None, **message}
+    for key in ("content", *(["destination"] if clean["destination"] is not None else [])):
+        text = message.get(key)
+        if not isinstance(text, str):
+            raise TemplateError(f"the {key} of {where} is {type(text).__name__}, not text")
+        if escape:
+            clean[key] = _either(tags).sub(lambda tag: tag[0][0] + JOINER + tag[0][1:], text)
+        else:
+            refuse_tags(text, tags, where)
+    return clean
 
 
-def _text(expression: str, variables: Mapping[str, Any]) -> str:
-    shown = "{{ " + expression + " }}"
+def _instructions(turns: Sequence[Mapping[str, str]]) -> str:
+    """Fold the system text into the first question, and join questions with their answers."""
+    texts = [turn["content"] for turn in turns]
+    if turns[0]["role"] == "system":
+        texts[:2] = [f"<<SYS>>\n{texts[0]}\n<</SYS>>\n\n{texts[1]}"]
+    *answered, last = (text.strip() for text in texts)
+    pairs = zip(answered[::2], answered[1::2], strict=True)
+    past = "".join(f"{BOS}[INST] {question} [/INST] {answer} {EOS}" for question, answer in pairs)
+    return f"{past}{BOS}[INST] {last} [/INST]"
+
+
+def _destination(name: str | None) -> str:
+    return "" if name is None else f"Destination: {name.strip()}\n"
+
+
+@functools.cache
+def _either(tags: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, tags)))
+
+
+# --- A model's own template: finding it
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A model's own chat template, a Jinja text, and the special tokens that it may name."""
+
+    text: str
+    tokens: Mapping[str, str] = field(default_factory=dict)
+
+    def render(self, messages: Messages, **variables: Any) -> str:
+        """Render messages; `variables` go before the model's own tokens."""
+        return render_chat(messages, self.text, **{**self.tokens, **variables})
+
+
+JINJA = "chat_template.jinja"
+ON_HUB = ("tokenizer_config.json", JINJA)
+IN_FOLDER = ("special_tokens_map.json", "tokenizer_config.json", "chat_template.json", JINJA)
+"""Where templates and tokens are kept; what stands further to the right wins."""
+
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+
+def chat_template(source: str | Path, *, name: str | None = None) -> ChatTemplate:
+    """Return the chat template of a model: from its folder, by its hub id, or the Jinja text itself.
+
+    `name` is one of several templates that a model may have, such as tool_use; if not given, the default one.
+    """
+    if isinstance(source, str) and re.search(r"\{[{%#]|\n", source):
+        return ChatTemplate(source)
+    named, tokens = templates_of(source)
+    if not named:
+        raise TemplateError(f"{source} has no chat template", hint="Base models have none: send them a text.")
+    chosen = name or ("default" if "default" in named else next(iter(named)))
+    if chosen not in named:
+        raise TemplateError(f"{source} has no chat template called `{chosen}`", hint=nearest(chosen, named))
+    return ChatTemplate(named[chosen], tokens)
+
+
+def templates_of(source: str | Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return a model's templates and its special tokens, both by name, from its folder or by its hub id."""
+    files = _files(source)
+    settings: dict[str, Any] = {}
+    for file, text in files.items():
+        settings |= {} if file == JINJA else _settings(text, f"{file} of {source}")
+    named = _named(settings.get("chat_template"))
+    if JINJA in files:
+        named["default"] = files[JINJA]
+    return named, _tokens(settings)
+
+
+def _files(source: str | Path) -> dict[str, str]:
+    """Return the texts of those files of a folder or repository that are there, by name."""
+    folder = Path(source).expanduser()
+    if source != "" and folder.is_dir():
+        paths = {name: folder / name for name in IN_FOLDER if (folder / name).is_file()}
+    elif _HUB_ID.fullmatch(str(source)):
+        paths = _from_hub(str(source))
+    else:
+        hint = "Give a folder with tokenizer_config.json, a hub id, or the Jinja text itself."
+        raise ModelNotFoundError(f"{source} is no folder and no name of a hub repository", hint=hint)
     try:
-        tree = ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise TemplateError(f"{shown} is no name", hint="--raw sends the prompt as typed.") from None
+        return {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
+    except (OSError, ValueError) as error:
+        raise TemplateError(f"the chat template of {source} cannot be read: {error}") from None
+
+
+def _from_hub(repository: str) -> dict[str, Path]:
+    """Return the files of a repository that it has, from the hub's cache or fetched.
+
+    ConnectionFailedError where the hub was not reached, and the cache has no template.
+    """
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    with hub_errors(repository):
+        known = {name: try_to_load_from_cache(repository, name) for name in ON_HUB}
+        paths = {name: Path(path) for name, path in known.items() if isinstance(path, str)}
+        if None not in known.values():
+            return paths
+        try:
+            with hub_errors(repository):
+                there = {row.rfilename for row in HfApi().model_info(repository, timeout=TIMEOUT).siblings or ()}
+            return {name: paths.get(name) or fetched(repository, name) for name in ON_HUB if name in there}
+        except ConnectionFailedError:
+            if not any("chat_template" in path.name + path.read_text(encoding="utf-8") for path in paths.values()):
+                raise
+            return paths
+
+
+def _settings(text: str, where: str) -> dict[str, Any]:
     try:
-        return str(_read(tree, variables))
-    except _UndefinedError as undefined:
-        near = nearest(undefined.args[0], (name for name in variables if not name.startswith("_")))
-        hint = near if near.startswith("Did") else "Define it in a cell above, or send the prompt as typed with --raw."
-        raise TemplateError(f"`{undefined.args[0]}` in {shown} is not defined", hint=hint) from None
-    except _NotAllowedError:
-        hint = "Only names, attributes and items can stand here; --raw sends the prompt as typed."
-        raise TemplateError(f"{shown} cannot be filled in", hint=hint) from None
-    except Exception as error:
-        raise TemplateError(f"{shown} failed: {type(error).__name__}: {error}") from error
+        settings = json.loads(text)
+    except ValueError as error:
+        raise TemplateError(f"{where} is damaged: it is no JSON: {error}") from None
+    if not isinstance(settings, dict):
+        raise TemplateError(f"{where} is damaged: it holds no object")
+    return settings
 
 
-class _UndefinedError(Exception):
-    pass
+def _named(found: Any) -> dict[str, str]:
+    """Return the templates that a tokenizer's settings hold, one as a text or several with names."""
+    rows = [{"name": "default", "template": found}] if isinstance(found, str) else found or ()
+    try:
+        return {str(row["name"]): str(row["template"]) for row in rows}
+    except (TypeError, LookupError):
+        raise TemplateError("chat_template is neither a text nor a list of templates with names") from None
 
 
-class _NotAllowedError(Exception):
-    pass
+def _tokens(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of special tokens by name: bos_token, eos_token, pad_token and so on."""
+    tokens = {name: value for name, value in settings.items() if name.endswith("_token")}
+    texts = {name: value.get("content") if isinstance(value, dict) else value for name, value in tokens.items()}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
-def _read(node: ast.expr, variables: Mapping[str, Any]) -> Any:
-    match node:
-        case ast.Name(name):
-            if name not in variables:
-                raise _UndefinedError(name)
-            return variables[name]
-        case ast.Attribute(value, name) if not name.startswith("_"):
-            return getattr(_read(value, variables), name)
-        case ast.Subscript(value, index):
-            return _read(value, variables)[_read(index, variables)]
-        case ast.Slice(lower, upper, step):
-            return slice(*(part and _read(part, variables) for part in (lower, upper, step)))
-        case ast.UnaryOp(ast.USub(), ast.Constant(int(number))):
-            return -number
-        case ast.Constant(constant):
-            return constant
-    raise _NotAllowedError
-
-
-__all__ = ["TEMPLATES", "interpolate", "llama2_chat", "render_chat", "wrapped"]
+__all__ = [
+    "TEMPLATES",
+    "ChatTemplate",
+    "Format",
+    "chat_template",
+    "code_llama_70b_chat",
+    "code_llama_chat",
+    "llama2_chat",
+    "render_chat",
+    "templates_of",
+    "wrapped",
+]

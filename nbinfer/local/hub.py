@@ -8,20 +8,13 @@ what is not is fetched, the graph last, so that a graph in the cache has all it 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nbinfer.errors import (
-    ConnectionFailedError,
-    GatedError,
-    InferError,
-    ModelNotFoundError,
-    UnsupportedTaskError,
-    api_error,
-)
+from nbinfer.errors import InferError, ModelNotFoundError, UnsupportedTaskError
+from nbinfer.hub import TIMEOUT, fetched, hub_errors
 from nbinfer.local import onnx
 from nbinfer.local.text import TextModel
 from nbinfer.local.vocabulary import read_json
@@ -58,9 +51,6 @@ BESIDE = (
     "tokenizer_config.json",
 )
 """What is read beside the graph, where it is there."""
-
-TIMEOUT = 10
-"""Seconds without an answer after which the hub counts as not reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,69 +233,23 @@ def _fetched(repository: str, variant: str | None, *, name: str) -> ModelFiles:
     """Fetch what a model needs from the hub, with huggingface_hub's progress bars."""
     from huggingface_hub import HfApi
 
-    with _hub_errors(repository):
+    with hub_errors(repository):
         rows = HfApi().model_info(repository, timeout=TIMEOUT).siblings or []
         paths = {row.rfilename for row in rows}
-        decodes = "config.json" in paths and not _exact(Path(_file(repository, "config.json")).parent)
+        decodes = "config.json" in paths and not _exact(fetched(repository, "config.json").parent)
         graph = pick(paths, variant, name=name, exact=not decodes)
         # Weights outside the graph: model.onnx_data, model.onnx_data_1, model.onnx.data.
         weights = sorted(path for path in paths if path.startswith((f"{graph}_data", f"{graph}.data")))
         for path in (*(path for path in BESIDE if path in paths), *weights, graph):
-            file = Path(_file(repository, path))
+            file = fetched(repository, path)
     folder = file.parents[len(PurePosixPath(graph).parts) - 1]
     return ModelFiles(name=name, folder=folder, graph=file)
-
-
-def _file(repository: str, path: str) -> str:
-    """Return where one file of a repository lies after it has been fetched."""
-    from huggingface_hub import hf_hub_download
-
-    return hf_hub_download(repository, path, etag_timeout=TIMEOUT)
 
 
 def _exact(folder: Path) -> bool:
     """Say whether a model is anything but a decoder, so that its numbers themselves are the answer."""
     architecture = next(iter(read_json(folder / "config.json").get("architectures") or ()), "")
     return not architecture.endswith(DECODERS)
-
-
-@contextmanager
-def _hub_errors(repository: str) -> Iterator[None]:
-    """Say what went wrong with the hub in nbinfer's own exceptions."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise GatedError(f"{repository} is gated", status=403, url=_url(error)) from None
-    except errors.RepositoryNotFoundError:
-        hint = "Check the name. A private model needs a token that may read it: `hf auth login`, or HF_TOKEN."
-        raise ModelNotFoundError(f"the hub has no model called {repository}", hint=hint) from None
-    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError) as error:
-        raise _unreached(repository, error) from None
-    except errors.HfHubHTTPError as error:
-        response = error.response
-        refusal = str(error).encode() if response is None else response.content
-        status = 0 if response is None else response.status_code
-        raise api_error(status, refusal, url=_url(error)) from None
-    except errors.HTTPError as error:  # type: ignore[attr-defined]  # that of the HTTP library, whichever it is
-        raise _unreached(repository, error) from None
-    except (RuntimeError, getattr(errors, "XetDownloadError", RuntimeError)) as error:
-        # What hf_xet raises, the hub's own protocol for large files; huggingface_hub 2 gave it a name.
-        raise _unreached(repository, error) from None
-    except OSError as error:
-        hint = "HF_HOME names another folder for the cache."
-        raise InferError(f"{repository} could not be stored: {error}", hint=hint) from None
-
-
-def _unreached(repository: str, error: Exception) -> ConnectionFailedError:
-    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-    hint = "Connect to the internet once to fetch it; from then on it needs none. `-m local` needs none at all."
-    return ConnectionFailedError(f"{repository} is not in the cache, and the hub was not reached: {reason}", hint=hint)
-
-
-def _url(error: Any) -> str:
-    return str(error.response.url) if error.response is not None else ""
 
 
 def _advice(name: str, paths: Collection[str]) -> str:

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from nbinfer.errors import ParameterError
 from nbinfer.local.model import Llama
 from nbinfer.local.sampling import Sampler, highest, log_softmax
-from nbinfer.local.vocabulary import Vocabulary, chat_template, special_tokens
+from nbinfer.local.vocabulary import Vocabulary
 from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, Limits, sampling
 from nbinfer.results import Chunk, Details, Sequence, Token
+from nbinfer.templates import templates_of
 
 UNSUPPORTED = ("grammar", "watermark", "adapter_id")
 
@@ -75,8 +76,8 @@ class TextModel:
         self.name = name
         self._model: Engine = engine or Llama(folder)
         self._vocabulary = Vocabulary(folder / "tokenizer.json")
-        self.chat_template = chat_template(folder)
-        self.special_tokens = special_tokens(folder)
+        templates, self.special_tokens = templates_of(folder)
+        self.chat_template = templates.get("default", next(iter(templates.values()), None))
         self.limits = Limits(
             max_best_of=8,
             max_stop_sequences=16,

@@ -163,27 +163,6 @@ def damaged(path: Path, error: object, *, beside: Sequence[Path] = ()) -> InferE
     return InferError(f"{path.name} is damaged or half downloaded: {first}", hint="\n".join(lines))
 
 
-def chat_template(folder: Path) -> str | None:
-    """Return the Jinja text that makes a prompt of messages: chat_template.jinja, else what older files hold."""
-    file = folder / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
-    files = (folder / "chat_template.json", folder / "tokenizer_config.json")
-    found = next(filter(None, (read_json(file).get("chat_template") for file in files)), None)
-    if isinstance(found, list):
-        named = {row["name"]: row["template"] for row in found}
-        found = named.get("default", found[0]["template"])
-    return found
-
-
-def special_tokens(folder: Path) -> dict[str, str]:
-    """Return the texts of a tokenizer's special tokens by name: bos_token, eos_token, pad_token and so on."""
-    rows = {**read_json(folder / "special_tokens_map.json"), **read_json(folder / "tokenizer_config.json")}
-    named = {name: row for name, row in rows.items() if name.endswith("_token")}
-    texts = {name: row.get("content") if isinstance(row, dict) else row for name, row in named.items()}
-    return {name: text for name, text in texts.items() if isinstance(text, str)}
-
-
 def _bytes(text: str) -> bytes:
     """Spell a token; one that was added with characters beyond the alphabet is plain UTF-8."""
     if ALPHABET.keys() >= set(text):

@@ -22,6 +22,10 @@ OF_CALLS = ("base_url", "provider", "bill_to", "timeout", "retries")
 """Options of a call that are flags under their own name; the magics have their own words for the others."""
 
 
+OF_CHATS = ("system", "chat", "budget")
+"""Options of the magics that only a chat has."""
+
+
 class Cell(TypedDict, total=False):
     """What the magics do with a call, beside the options of its task."""
 
@@ -38,6 +42,12 @@ class Cell(TypedDict, total=False):
     tee: Annotated[str, Param(description="File that the text is written to as it arrives.")]
     template: Annotated[str, Param(description="Chat template to put the prompt into.")]
     system: Annotated[str, Param(description="What the model is told before the conversation begins.")]
+    chat: Annotated[str, Param(description="Name of a conversation that this cell goes on with, or begins.")]
+    budget: Annotated[
+        int,
+        Param(description="Most tokens of a conversation to send; its oldest turns are left out.", usual=(2000,), ge=1),
+    ]
+    replace: Annotated[bool, Param(description="Put the finished code into the next cell too.")]
     lines: Annotated[bool, Param(description="Take each line of the cell as a text of its own.")]
     raw: Annotated[bool, Param(description="Send the prompt as typed: fill in no `{{ names }}`.")]
     dry_run: Annotated[bool, Param(description="Show the rendered prompt and the request; send nothing.")]
@@ -206,8 +216,13 @@ def _check(found: Line) -> None:
     out = found.options.get("out")
     if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
         raise ParameterError(f"`{out}` cannot be the name of a variable")
-    if "system" in found.options and not TASKS[found.task].turns:
-        raise ParameterError(f"{found.task} has no --system", hint="It belongs to chat: %%infer chat --system …")
+    for name in OF_CHATS:
+        if name in found.options and not TASKS[found.task].turns:
+            raise ParameterError(f"{found.task} has no --{name}", hint=f"It belongs to chat: %%infer chat --{name} …")
+    if "replace" in found.options and found.task != "infill":
+        raise ParameterError(f"{found.task} has no --replace", hint="It belongs to infill: %%infer infill --replace")
+    if "budget" in found.options and "chat" not in found.options:
+        raise ParameterError("--budget is for a conversation", hint="Give it a name: --chat NAME.")
     form, forms = found.options.get("format"), TASKS[found.task].result.forms
     if form and form not in forms:
         raise ParameterError(f"{found.task} has no --format {form}", hint=f"It has {', '.join(forms)}.")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from IPython import get_ipython
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
 
+from nbinfer.conversation import conversations
 from nbinfer.notebook.arguments import TASK_WORDS, flags
 from nbinfer.templates import TEMPLATES
 
@@ -58,24 +59,33 @@ def _flags(task: str) -> Iterator[str]:
 
 def _values(flag: str) -> Iterable[str]:
     row = flags()[flag]
-    match row.name:
-        case "model":
-            from nbinfer.known import KNOWN
-            from nbinfer.services import known_models
+    offered = OFFERED.get(row.name)
+    return offered() if offered else [*map(str, row.choices), *(f"{value:g}" for value in row.usual)]
 
-            return (*known_models(), *(model.id for model in KNOWN))
-        case "template":
-            return TEMPLATES
-        case "out":
-            return _variables()
-        case "api_key_env":
-            return sorted(name for name in os.environ if re.search(r"KEY|TOKEN", name))
-        case "task":
-            return TASK_WORDS
-    return [*map(str, row.choices), *(f"{value:g}" for value in row.usual)]
+
+def _models() -> Iterable[str]:
+    from nbinfer.known import KNOWN
+    from nbinfer.services import known_models
+
+    return (*known_models(), *(model.id for model in KNOWN))
+
+
+def _keys() -> Iterable[str]:
+    return sorted(name for name in os.environ if re.search(r"KEY|TOKEN", name))
 
 
 def _variables() -> list[str]:
     shell = get_ipython()
     hidden = shell.user_ns_hidden if shell else {}
     return sorted(name for name in (shell.user_ns if shell else {}) if not name.startswith("_") and name not in hidden)
+
+
+OFFERED: Mapping[str, Callable[[], Iterable[str]]] = {
+    "model": _models,
+    "template": lambda: TEMPLATES,
+    "chat": lambda: sorted(conversations),
+    "out": _variables,
+    "api_key_env": _keys,
+    "task": lambda: TASK_WORDS,
+}
+"""Option → what its values may be, beside what its row says."""

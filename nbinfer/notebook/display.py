@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbinfer.chats import content_text
+from nbinfer.filled import in_place
 from nbinfer.markdown import code_block, finished, safe
 
 if TYPE_CHECKING:
@@ -153,11 +154,31 @@ class Notebook(Live):
         )
 
 
-def live(shell: InteractiveShell, form: str, *, alone: bool, silent: bool) -> Live:
-    """Return the display that fits the shell."""
+class InPlace(Notebook):
+    """Shows code with a hole, which fills while the answer comes."""
+
+    def __init__(self, shell: InteractiveShell, around: tuple[str, str]) -> None:
+        super().__init__(shell, alone=False)
+        self._around = around
+
+    def add(self, text: str) -> None:
+        """Show the code so far, at most twenty times a second."""
+        self._open += text
+        now = time.monotonic()
+        if now - self._updated >= INTERVAL:
+            self._updated = now
+            self._show(in_place(self._around[0], self._open, self._around[1]))
+
+
+def live(
+    shell: InteractiveShell, form: str, *, alone: bool, silent: bool, around: tuple[str, str] | None = None
+) -> Live:
+    """Return the display that fits the shell; `around` is the code that an answer stands between."""
     if silent or form == "none":
         return Silent()
-    return Notebook(shell, alone=alone) if hasattr(shell, "kernel") else Terminal(form)
+    if not hasattr(shell, "kernel"):
+        return Terminal(form)
+    return Notebook(shell, alone=alone) if around is None else InPlace(shell, around)
 
 
 def shown(result: object, shell: InteractiveShell) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 import nbinfer
+from nbinfer.chats import ChatResult, Message
+from nbinfer.conversation import Conversation, conversations
 from nbinfer.errors import InferError, ParameterError, without_secrets
+from nbinfer.filled import InfillResult
+from nbinfer.infilling import at_hole
+from nbinfer.interpolation import interpolate
 from nbinfer.notebook.arguments import OF_CALLS, Line, help_text, read
 from nbinfer.notebook.display import Code, Live, Preview, live, shown
 from nbinfer.params import table
 from nbinfer.results import Progress
 from nbinfer.tasks import TASKS
-from nbinfer.templates import interpolate, wrapped
+from nbinfer.templates import wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +54,32 @@ class StoppedError(KeyboardInterrupt):
 StoppedError.__name__ = KeyboardInterrupt.__name__
 
 
+@dataclass(frozen=True)
+class Talk:
+    """A conversation that a cell goes on with: its name, all messages, those that are sent, and turns left out."""
+
+    name: str
+    messages: list[Message]
+    sent: list[Message]
+    dropped: int
+
+    def told(self, result: ChatResult) -> ChatResult:
+        """Keep the answer in the conversation; say on the result what the model was not told."""
+        if result.text or result.tool_calls:
+            conversations[self.name] = Conversation([*self.messages, result.conversation[-1]])
+        if not self.dropped:
+            return result
+        turns = f"{self.dropped} turn{'s' * (self.dropped != 1)}"
+        return replace(
+            result, notices=(*result.notices, f"the oldest {turns} of {self.name} did not fit and were left out")
+        )
+
+
+def told(talk: Talk | None, result: T) -> T:
+    """Tell a conversation, if there is one, what came, if anything did."""
+    return talk.told(result) if talk and isinstance(result, ChatResult) else result  # type: ignore[return-value]
+
+
 @magics_class
 class InferMagics(Magics):
     """The magics of `%load_ext nbinfer`."""
@@ -76,8 +108,10 @@ class InferMagics(Magics):
             print(help_text())
             return None
         prompt = self._prompt(arguments, arguments.prompt if cell is None else cell.removesuffix("\n"))
-        inputs = self._inputs(arguments, prompt)
         client, parameters = self.client, self._parameters(arguments)
+        talk = self._talk(arguments, prompt, parameters)
+        around = at_hole(prompt) if arguments.task == "infill" else None
+        inputs = around or (self._inputs(arguments, prompt) if talk is None else talk.sent)
         if arguments.options.get("dry_run"):
             preview = self._keep(arguments, Preview(client.preview(arguments.task, inputs, **parameters)))
             if arguments.silent:
@@ -87,9 +121,8 @@ class InferMagics(Magics):
             code = Code(client.snippet(arguments.task, inputs, language=language, **parameters), language)
             return self._keep(arguments, code)
         stream = client.stream(arguments.task, inputs, **parameters)
-        return self._shown(
-            arguments, stream, model=parameters["model"] or parameters.get("base_url", "local"), alone=self._alone(cell)
-        )
+        model = parameters["model"] or parameters.get("base_url", "local")
+        return self._shown(arguments, stream, model=model, alone=self._alone(cell), talk=talk, around=around)
 
     @line_magic
     def infer_models(self, line: str) -> pd.DataFrame:
@@ -118,12 +151,22 @@ class InferMagics(Magics):
         """Return what the task makes of the text in a cell."""
         task = TASKS[arguments.task]
         if task.turns:
-            system = arguments.options.get("system")
-            first = [{"role": "system", "content": interpolate(system, self.shell.user_ns)}] if system else []
-            return [*first, {"role": "user", "content": prompt}]
+            return Conversation().asked(prompt, system=self._system(arguments))
         if task.file:
             return prompt.strip()
         return _lines(prompt) if task.by_line or arguments.options.get("lines") else prompt
+
+    def _system(self, arguments: Line) -> str | None:
+        system = arguments.options.get("system")
+        return interpolate(system, self.shell.user_ns) if system else None
+
+    def _talk(self, arguments: Line, prompt: str, parameters: dict[str, Any]) -> Talk | None:
+        """Return the conversation that the cell goes on with, if it names one."""
+        if (name := arguments.options.get("chat")) is None:
+            return None
+        messages = conversations.get(name, Conversation()).asked(prompt, system=self._system(arguments))
+        sent, dropped = self.client.fitted(messages, budget=arguments.options.get("budget"), **parameters)
+        return Talk(name, messages, sent, dropped)
 
     def _parameters(self, arguments: Line) -> dict[str, Any]:
         """Put together what the client is called with."""
@@ -136,7 +179,9 @@ class InferMagics(Magics):
         given = arguments.parameters
         samples = {name for name, row in table(task.parameters).items() if row.samples}
         silent = (
-            service.name == "local" and LOCAL_SAMPLING.keys() <= samples and not {*samples, "do_sample"} & given.keys()
+            service.name == "local"
+            and LOCAL_SAMPLING.keys() <= samples
+            and not (task.done_as or {*samples, "do_sample"} & given.keys())
         )
         usual = LOCAL_SAMPLING if silent else {}
         call: dict[str, Any] = {name: options[name] for name in (*OF_CALLS, "headers", "extra") if name in options}
@@ -147,10 +192,19 @@ class InferMagics(Magics):
             call["api_key"] = key_of({"env": name})
         return {"model": options.get("model"), **usual, **given, **call}
 
-    def _shown(self, arguments: Line, stream: ResultStream[Result], *, model: str, alone: bool) -> Result:
+    def _shown(
+        self,
+        arguments: Line,
+        stream: ResultStream[Result],
+        *,
+        model: str,
+        alone: bool,
+        talk: Talk | None,
+        around: tuple[str, str] | None,
+    ) -> Result:
         """Show the answer while it arrives, and keep it whatever happens."""
         form = arguments.options.get("format") or next(iter(TASKS[arguments.task].result.forms))
-        display = live(self.shell, form, alone=alone, silent=arguments.silent)
+        display = live(self.shell, form, alone=alone, silent=arguments.silent, around=around)
         stream.waiting = lambda wait: display.status(_waiting(wait))
         display.status(f"{without_secrets(model)} …")
         try:
@@ -161,13 +215,16 @@ class InferMagics(Magics):
                     if chunk.text:
                         display.add(chunk.text)
                         tee(chunk.text)
-            result = self._keep(arguments, stream.result)
+            result = self._keep(arguments, told(talk, stream.result))
             display.end(result, form)
+            if arguments.options.get("replace") and isinstance(result, InfillResult):
+                self.shell.set_next_input(result.whole)
         except KeyboardInterrupt:
             stream.close()
-            self._keep_partial(arguments, display, stream.result)
+            self._keep_partial(arguments, display, told(talk, stream.result))
             raise StoppedError(stream.result, arguments.options.get("out", "_")) from None
         except InferError as error:
+            error.partial = told(talk, error.partial)
             self._keep_partial(arguments, display, error.partial)
             if error.partial is not None:
                 error.hint = f"{error.hint}\nWhat arrived is in `{arguments.options.get('out', '_')}`.".strip()

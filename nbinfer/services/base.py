@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nbinfer.cache import AnswerCache
-from nbinfer.chats import Message
+from nbinfer.chats import Message, content_text
 from nbinfer.flows import DEFAULT_TIMEOUT, Flow, Request, Timeout
+from nbinfer.known import LETTERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class Call:
     those of a chat, `file` is that of a task that takes one, `arguments` are those of a method of huggingface_hub that
     is no task of `nbinfer.tasks`. `model` is a hub id, an address or a local name, `name` what the server at an address
     calls its model. `extra` holds parameters that only the service knows. `stream` None streams where the options allow
-    it; `details` False asks for the bare text. `servers` is what servers said of themselves, as long as the client
+    it; `details` False asks for the bare text. `notices` are what the reader should know of it, `made` turns its result
+    into that of a task that is done as another. `servers` is what servers said of themselves, as long as the client
     lives, `cache` where it keeps the answers of local models, None where it does not.
     """
 
@@ -44,6 +46,25 @@ class Call:
     retries: int = 3
     stream: bool | None = None
     details: bool = True
+    notices: tuple[str, ...] = ()
+    made: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many tokens a model can read and write together, None where nobody knows, and how many messages take."""
+
+    tokens: int | None
+    count: Callable[[Sequence[Message]], int]
+
+
+def estimated(messages: Sequence[Message]) -> int:
+    """Return about how many tokens messages are, for models whose tokenizer is elsewhere."""
+    return sum(len(content_text(message.get("content"))) // LETTERS + AROUND for message in messages)
+
+
+AROUND = 5
+"""Tokens that a template puts around a message."""
 
 
 class Service(ABC):
@@ -63,6 +84,11 @@ class Service(ABC):
     @abstractmethod
     def preview(self, call: Call) -> dict[str, Any]:
         """Return what would be sent, keys hidden, without sending it."""
+
+    def room(self, call: Call) -> Room:
+        """Return what the model of a chat has room for."""
+        del call
+        return Room(None, estimated)
 
     @abstractmethod
     def request(self, call: Call) -> Request:

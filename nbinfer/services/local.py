@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
@@ -17,6 +17,7 @@ from nbinfer.chats import (
     Choice,
     Delta,
     Logprob,
+    Message,
     TopLogprob,
     content_text,
 )
@@ -27,7 +28,7 @@ from nbinfer.local import MODELS, load
 from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGeneration, defaults, resolve
 from nbinfer.replies import ChatAnswer
 from nbinfer.results import Chunk, TextResult, normalised
-from nbinfer.services.base import Call, Service
+from nbinfer.services.base import Call, Room, Service
 from nbinfer.tasks import TASKS
 from nbinfer.templates import BOS, llama2_chat, render_chat
 from nbinfer.vectors import RowsResult
@@ -73,6 +74,15 @@ class Local(Service):
         if call.task == "chat":
             return {"model": call.model, "messages": list(call.messages), "parameters": chat(call.parameters)}
         return {"model": call.model, "texts": list(call.texts), "parameters": _options(call)[0]}
+
+    def room(self, call: Call) -> Room:
+        """Return what the model has room for, counted by its own tokenizer."""
+        model = load(_name(call), call.task)
+
+        def count(messages: Sequence[Message]) -> int:
+            return int(model.count(_prompt(model, replace(call, messages=tuple(messages)))))
+
+        return Room(model.limits.max_total_tokens, count)
 
     def request(self, call: Call) -> Request:
         """Refuse: there is no wire."""

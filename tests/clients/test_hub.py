@@ -288,6 +288,7 @@ def test_a_stream_begins_when_it_is_read(
     tgi: Server, hub: huggingface_hub.InferenceClient, ours: nbinfer.InferenceClient
 ) -> None:
     """Hub asks when a stream is made; ours when it is first read, and hangs up when it is left."""
+    tgi.pace = 0.05
     hub.text_generation(PROMPT, stream=True)
     assert len(tgi.requests) == 1
     stream = ours.text_generation(PROMPT, stream=True)

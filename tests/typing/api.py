@@ -13,6 +13,7 @@ from nbinfer import AsyncInferenceClient, ChatResult, InferenceClient, TextResul
 from nbinfer.chats import ChatChunk
 from nbinfer.drivers import AsyncResultStream, ResultStream
 from nbinfer.flows import Timeout
+from nbinfer.interpolation import interpolate
 from nbinfer.results import Chunk, Result, Timings, Token, Usage
 from nbinfer.vectors import Ranked
 
@@ -200,6 +201,6 @@ def below(chunks: Iterable[bytes]) -> None:
         assert_type(event, sse.Event)
         assert_type(event.data, str)
     assert_type(templates.llama2_chat([{"role": "user", "content": "a"}]), str)
-    assert_type(templates.interpolate("{{ a }}", {"a": 1}), str)
+    assert_type(interpolate("{{ a }}", {"a": 1}), str)
     sse.events("text")  # type: ignore[arg-type]
     templates.llama2_chat("text")  # type: ignore[arg-type]

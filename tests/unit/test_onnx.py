@@ -30,7 +30,8 @@ from nbinfer.errors import InferError, MissingExtraError, ModelNotFoundError, Pa
 from nbinfer.local import hub, onnx
 from nbinfer.local.model import Llama
 from nbinfer.local.text import TextModel
-from nbinfer.local.vocabulary import Vocabulary, chat_template
+from nbinfer.local.vocabulary import Vocabulary
+from nbinfer.templates import templates_of
 
 SHIPPED = Path(nbinfer.local.__file__).parent / "weights" / "text"
 KINDS: Mapping[str, Mapping[str, object]] = {
@@ -216,9 +217,9 @@ def test_what_the_files_say_of_a_model_is_known(folders, decoders_):
 )
 def test_a_chat_template_is_found_wherever_it_is(tmp_path, name, content):
     """The template is read from each of the places that hubs keep it in; none is None."""
-    assert chat_template(tmp_path) is None
+    assert templates_of(tmp_path)[0] == {}
     (tmp_path / name).write_text(content)
-    assert chat_template(tmp_path) == "{{ one }}"
+    assert templates_of(tmp_path)[0]["default"] == "{{ one }}"
 
 
 def test_logits_agree_with_the_numpy_engine(shipped):

@@ -128,5 +128,5 @@ def test_tasks_are_declared_once():
     words = [word for task in TASKS.values() for word in (task.name, *task.aliases)]
     assert len(words) == len(set(words))
     usual = {next(iter(task.result.forms)) for task in TASKS.values()}
-    assert usual == {"markdown", "similarity", "terms", "ranking", "df", "audio", "image"}
+    assert usual == {"markdown", "similarity", "terms", "ranking", "df", "audio", "image", "filled"}
     assert all(task.description.endswith(".") for task in TASKS.values())

@@ -9,11 +9,13 @@ from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from nbinfer.flows import Flow, Request, Steps, answered
-from nbinfer.services.base import Call, Service
+from nbinfer.known import context_of
+from nbinfer.services.base import Call, Room, Service, estimated
 from nbinfer.services.hugging_face.about import ABOUT
 from nbinfer.services.hugging_face.asked import Asked, Chat, Text
 from nbinfer.services.hugging_face.borrowed import Borrowed, ProvidersChat
 from nbinfer.services.hugging_face.rows import BY_PATH, Rows
+from nbinfer.services.hugging_face.servers import root
 from nbinfer.tasks import BORROWED, TASKS
 
 FORMS: Mapping[str, type[Asked]] = {
@@ -53,6 +55,11 @@ class HuggingFace(Service):
     def preview(self, call: Call) -> dict[str, Any]:
         """Return the request that would be sent, key hidden."""
         return asked_as(call).preview()
+
+    def room(self, call: Call) -> Room:
+        """Return what the server told of its limits, or what is known of the model."""
+        told = call.servers.get(root(call.model), {}).get("max_total_tokens")
+        return Room(told or context_of(call.name or call.model), estimated)
 
     def request(self, call: Call) -> Request:
         """Return the request that would be sent."""

@@ -154,7 +154,7 @@ class Text(Asked):
         parameters, notices = self.written()
         wanted = call.parameters.get("max_new_tokens", DEFAULT_MAX_NEW_TOKENS)
         length = too_long(call.name or call.model, call.inputs, wanted)
-        self.answer.asked(parameters, [*self.target.notices, *notices, *filter(None, [length])])
+        self.answer.asked(parameters, [*self.target.notices, *call.notices, *notices, *filter(None, [length])])
         if is_completions(self.target.url):
             streaming = {"stream": True} if self.streams else {}
             body = {**named(known, call.name), "prompt": call.inputs, **parameters, **streaming}
