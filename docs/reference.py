@@ -13,7 +13,7 @@ from typing import Any
 
 import nbinfer
 from nbinfer import chats, client, drivers, errors, flows, results, vectors
-from nbinfer.dialects import COMPLETIONS
+from nbinfer.dialects import CHAT, COMPLETIONS
 from nbinfer.errors import InferError
 from nbinfer.infilling import INFILLS
 from nbinfer.local import MODELS
@@ -21,7 +21,7 @@ from nbinfer.notebook.arguments import cell_rows, flags, help_text
 from nbinfer.notebook.magics import LOCAL_SAMPLING
 from nbinfer.params import SEEDS, Call, Param, TextGeneration, table
 from nbinfer.services import SERVICES
-from nbinfer.services.local import CHAT, UNUSED
+from nbinfer.services.local import UNUSED
 from nbinfer.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent

@@ -81,6 +81,7 @@ DIFFERENCES: Mapping[str, str] = {
         f"{Timeout.idle:g} s between bytes, {Timeout.total:g} s for all; `timeout=` changes it"
     ),
     "retries": f"{RETRIES}, when the model is loading or busy, never after a part of the answer came",
+    "models for chats": "a text goes to them as the user's message, and the result says so; `bridge=False` refuses",
     "streams": "sent when they are first iterated, not when they are made; leaving one hangs up",
     "counts of a streamed chat": "always asked for; a last chunk without a choice comes only with `stream_options`",
     "`feature_extraction`": "(n, d) float32 for any number of texts, of length 1 unless `normalize=False`",
@@ -223,6 +224,7 @@ class _Client(HubMethods):
             extra=options.get("extra", {}),
             timeout=Timeout.of(options.get("timeout", self.timeout)),
             retries=options["retries"],
+            bridge=options["bridge"],
             stream=stream,
             details=details,
         )

@@ -33,6 +33,26 @@ COMPLETIONS: Mapping[str, str] = {
 """Option of text generation → its name in OpenAI's completions."""
 
 
+CHAT: Mapping[str, str] = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_new_tokens",
+    "stop": "stop",
+    "seed": "seed",
+    "frequency_penalty": "frequency_penalty",
+    "top_logprobs": "top_n_tokens",
+}
+"""Option of chat → the option of text generation that does it."""
+
+
+def as_chat(values: Mapping[str, Any]) -> Written:
+    """Write options of text generation as options of chat, for models that offer only that."""
+    names = {own: name for name, own in {**CHAT, "response_format": "grammar", "keep_stop": "keep_stop"}.items()}
+    unused = [name for name, value in values.items() if name not in names and value not in (None, False)]
+    told = {names[name]: value for name, value in values.items() if name in names}
+    return told, [f"not used by a chat: {', '.join(unused)}"] if unused else []
+
+
 def native(values: Mapping[str, Any]) -> Written:
     """Write options of text generation as TGI understands them.
 

@@ -128,7 +128,7 @@ class ProRequiredError(BadRequestError):
 class ChatOnlyError(BadRequestError):
     """The model is offered for conversations only."""
 
-    hint = "Ask it as a chat: %%infer chat, in Python chat_completion."
+    hint = "Ask it as a chat: %%infer chat, in Python chat_completion, or allow `bridge`."
 
 
 class PausedError(BadRequestError):

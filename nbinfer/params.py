@@ -457,6 +457,9 @@ class Call(TypedDict, total=False):
         str, Param(description="Who runs a hub model: hf-inference, together … or fastest, cheapest, preferred.")
     ]
     bill_to: Annotated[str, Param(description="Organisation on Hugging Face that pays for the call.")]
+    bridge: Annotated[
+        bool, Param(description="Whether a text may be sent as a chat, where a model offers only that.", default=True)
+    ]
     extra: Annotated[
         dict[str, Any],
         Param(description="Parameters that nbinfer does not know, sent as they are.", aliases=("extra_body",)),

@@ -18,7 +18,7 @@ from nbinfer.tasks import FORMS, TASKS
 TASK_WORDS: Mapping[str, str] = {word: task.name for task in TASKS.values() for word in (task.name, *task.aliases)}
 """What may be written as the task of a cell, and the task it means."""
 
-OF_CALLS = ("base_url", "provider", "bill_to", "timeout", "retries")
+OF_CALLS = ("base_url", "provider", "bill_to", "timeout", "retries", "bridge")
 """Options of a call that are flags under their own name; the magics have their own words for the others."""
 
 

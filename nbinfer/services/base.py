@@ -21,8 +21,9 @@ class Call:
     those of a chat, `file` is that of a task that takes one, `arguments` are those of a method of huggingface_hub that
     is no task of `nbinfer.tasks`. `model` is a hub id, an address or a local name, `name` what the server at an address
     calls its model. `extra` holds parameters that only the service knows. `stream` None streams where the options allow
-    it; `details` False asks for the bare text. `notices` are what the reader should know of it, `made` turns its result
-    into that of a task that is done as another. `servers` is what servers said of themselves, as long as the client
+    it; `details` False asks for the bare text. `bridge` allows another task to be asked for where a model offers only
+    that. `notices` are what the reader should know of it, `made` turns its result into that of a task that is done as
+    another. `servers` is what servers said of themselves, as long as the client
     lives, `cache` where it keeps the answers of local models, None where it does not.
     """
 
@@ -46,6 +47,7 @@ class Call:
     retries: int = 3
     stream: bool | None = None
     details: bool = True
+    bridge: bool = True
     notices: tuple[str, ...] = ()
     made: Callable[[Any], Any] | None = None
 

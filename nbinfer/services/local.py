@@ -21,7 +21,7 @@ from nbinfer.chats import (
     TopLogprob,
     content_text,
 )
-from nbinfer.dialects import chat, native, streaming_problems
+from nbinfer.dialects import CHAT, chat, native, streaming_problems
 from nbinfer.errors import ParameterError
 from nbinfer.flows import Flow, Produce, Request, Steps, answered
 from nbinfer.local import MODELS, load
@@ -36,17 +36,6 @@ from nbinfer.vectors import RowsResult
 UNUSED = ("watermark", "adapter_id")
 SERVERS_OWN = ("dimensions", "truncate", "truncation_direction")
 """Options of text embedding that only servers have."""
-CHAT: Mapping[str, str] = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "max_tokens": "max_new_tokens",
-    "stop": "stop",
-    "seed": "seed",
-    "frequency_penalty": "frequency_penalty",
-    "top_logprobs": "top_n_tokens",
-}
-"""Option of chat → the option of text generation that does it."""
-
 ROWS: Mapping[str, Callable[[Any, tuple[str, ...], Mapping[str, Any]], Iterable[Any]]] = {
     "text-embedding": lambda model, texts, options: model.embed(texts, **options),
     "sparse-embedding": lambda model, texts, _: model.weigh(texts),

@@ -283,6 +283,19 @@ def test_waiting_is_bounded(tgi: Server, ours: nbinfer.InferenceClient) -> None:
     assert time.monotonic() - began < 2
 
 
+@difference("models for chats")
+def test_a_text_reaches_a_model_for_chats(tgi: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hub gives up where a model offers chat only; ours asks it as a chat."""
+    monkeypatch.setenv("NBINFER_HF_BASE", tgi.url)
+    words = "Model org/name is not supported for task text-generation. Supported task: conversational."
+    tgi.script(Reply(400, json={"error": words}), "/hf-inference/models/org/name", times=2)
+    address = f"{tgi.url}/hf-inference/models/org/name"
+    with huggingface_hub.InferenceClient(address) as hub, pytest.raises(huggingface_hub.errors.HfHubHTTPError):
+        hub.text_generation(PROMPT)
+    with nbinfer.InferenceClient("org/name") as ours:
+        assert ours.text_generation(PROMPT, max_new_tokens=5) == "Once upon a time,"
+
+
 @difference("streams")
 def test_a_stream_begins_when_it_is_read(
     tgi: Server, hub: huggingface_hub.InferenceClient, ours: nbinfer.InferenceClient

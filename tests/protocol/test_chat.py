@@ -16,13 +16,15 @@ from nbinfer.errors import (
     ApiError,
     BadAnswerError,
     BadRequestError,
+    ChatOnlyError,
     ModelLoadingError,
     ParameterError,
     StreamInterruptedError,
     UnprocessableError,
 )
 
-from .tgi import ANSWER, Drop, Limits, Reply, Server, Stream
+from .tgi import ANSWER, Drop, Limits, Reply, Server, Stream, pieces
+from .wire import REFUSALS
 from .wire.forms import FORMS
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is it?"}]
@@ -477,6 +479,28 @@ def test_a_stream_that_is_cut_keeps_the_text(tgi: Server, ask: Ask) -> None:
             ask(f"{tgi.url}/v1").run()
         assert str(raised.value.partial) == "It"
         assert raised.value.partial.finish_reason == "error"
+
+
+CHAT_ONLY = next((status, headers, body) for name, status, headers, body in REFUSALS if name == "chat_only-400")
+
+
+def test_a_text_is_sent_as_a_chat_where_only_that_is_offered(router: Server) -> None:
+    """The prompt becomes the user's message, options keep their meaning, and the result says what was done."""
+    status, headers, body = CHAT_ONLY
+    refusal = Reply(status, headers=headers, body=body)
+    router.script(refusal, "/hf-inference/models/org/name", times=9)
+    with InferenceClient("org/name") as client:
+        result = client.run("text-generation", "Once", max_new_tokens=5, temperature=0.5, top_k=3, stop=["zz"])
+        assert result.text == "".join(pieces(ANSWER)[:5])
+        assert "sent as a chat" in "".join(result.notices)
+        assert "top_k" in "".join(result.notices)
+        asked = chats(router)[-1]
+        assert asked["messages"] == [{"role": "user", "content": "Once"}]
+        assert (asked["max_tokens"], asked["temperature"], asked["stop"]) == (5, 0.5, ["zz"])
+        assert "".join(client.text_generation("Once", max_new_tokens=5, stream=True)) == result.text
+        assert client.text_generation("Once", max_new_tokens=5) == result.text
+        with pytest.raises(ChatOnlyError):
+            client.text_generation("Once", bridge=False)
 
 
 def test_a_model_without_a_template_says_so(tgi: Server, ask: Ask) -> None:

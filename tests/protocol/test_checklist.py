@@ -508,14 +508,14 @@ def refused(tgi: Server, run: Run) -> Refused:
         _, recorded, headers, body = next(row for row in REFUSALS if row[0] == name)
         status = status or recorded
         tgi.script(Reply(status, body=body, headers={**headers, "x-request-id": name}))
-        error = caught(kind, run, model, retries=0)
+        error = caught(kind, run, model, retries=0, bridge=False)
         assert (type(error), str(error)[: len(says)], error.error_type) == (kind, says, error_type)
         assert (error.status, error.url, error.request_id) == (status, model, error.headers["x-request-id"])
         assert (error.request_id, error.estimated_time) == (name, kept.get("estimated_time"))
         tgi.clear()
         soon = {**headers, "retry-after": "0"}
         tgi.script(Reply(status, body=body.replace(b"20.0", b"null"), headers=soon), times=9)
-        caught(kind, run, model)
+        caught(kind, run, model, bridge=False)
         assert len(tgi.requests) == 1 + again
         tgi.clear()
 

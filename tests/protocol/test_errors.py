@@ -107,7 +107,7 @@ IDS = [row[0] for row in REFUSALS]
 def refused(client: InferenceClient, **parameters: object) -> ApiError:
     """Return the refusal of a call."""
     with pytest.raises(ApiError) as caught:
-        client.run(TASK, PROMPT, retries=0, **parameters)
+        client.run(TASK, PROMPT, retries=0, bridge=False, **parameters)
     return caught.value
 
 
@@ -147,7 +147,7 @@ def test_the_async_client_raises_the_same(
     async def refused_async() -> ApiError:
         async with AsyncInferenceClient(tgi.url) as client:
             with pytest.raises(ApiError) as caught:
-                await client.text_generation(PROMPT, retries=0)
+                await client.text_generation(PROMPT, retries=0, bridge=False)
             return caught.value
 
     tgi.script(Reply(status, body=body, headers=headers))
@@ -166,7 +166,7 @@ def test_every_refusal_can_get_better_or_not(
     with InferenceClient(f"{tgi.url}/models/{LLAMA}") as client:
         if kind.retries == 0:
             with pytest.raises(kind):
-                client.run(TASK, PROMPT)
+                client.run(TASK, PROMPT, bridge=False)
         else:
             client.run(TASK, PROMPT)
     assert len(tgi.requests) == (1 if kind.retries == 0 else 2)

@@ -354,7 +354,7 @@ def test_what_nbinfer_does_itself_is_not_sent() -> None:
 def test_defaults_are_what_is_sent_without_being_asked() -> None:
     """Only rows with a default are sent unasked."""
     assert defaults(TextGeneration) == {"max_new_tokens": 256, "return_full_text": False}
-    assert defaults(Call) == {"retries": 3}
+    assert defaults(Call) == {"retries": 3, "bridge": True}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,12 @@ Wire facts: TGI router 3.3, recorded traffic of the serverless API and the route
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from nbinfer.chats import ChatResult, Message
+from nbinfer.dialects import as_chat
+from nbinfer.errors import ChatOnlyError
 from nbinfer.flows import Flow, Request, Steps, answered
 from nbinfer.known import context_of
 from nbinfer.services.base import Call, Room, Service, estimated
@@ -26,6 +30,9 @@ FORMS: Mapping[str, type[Asked]] = {
     **ABOUT,
 }
 """Task → the way to ask for it."""
+
+
+BRIDGED = "sent as a chat, which is all that the model offers"
 
 
 def asked_as(call: Call) -> Asked:
@@ -50,7 +57,22 @@ class HuggingFace(Service):
         def attempt(again: bool) -> Steps:  # noqa: FBT001 - the shape flows.answered asks for
             return asked.steps(again=again)
 
-        return answered(asked.answer, attempt, retries=call.retries)
+        flow = answered(asked.answer, attempt, retries=call.retries)
+        return self._bridged(flow, call) if call.task == "text-generation" and call.bridge else flow
+
+    def _bridged(self, flow: Flow[Any], call: Call) -> Flow[Any]:
+        """Send a text as the user's message of a chat where a model offers only that; the result says so."""
+        try:
+            return (yield from flow)
+        except ChatOnlyError as refusal:
+            if refusal.partial is not None:
+                raise
+            parameters, notices = as_chat(call.parameters)
+        messages: tuple[Message, ...] = ({"role": "user", "content": call.inputs},)
+        result: ChatResult = yield from self.flow(replace(call, task="chat", messages=messages, parameters=parameters))
+        return replace(
+            result, notices=("sent as a chat, which is all that the model offers", *notices, *result.notices)
+        )
 
     def preview(self, call: Call) -> dict[str, Any]:
         """Return the request that would be sent, key hidden."""
