@@ -175,7 +175,7 @@ class InferMagics(Magics):
 
         options = arguments.options
         task, place = TASKS[arguments.task], options.get("base_url") or options.get("model") or "local"
-        service, _ = locate(place, task=task.name, bare_ids=False)
+        service, _ = locate(place, task=task.done_as or task.name, bare_ids=False)
         given = arguments.parameters
         samples = {name for name, row in table(task.parameters).items() if row.samples}
         silent = (

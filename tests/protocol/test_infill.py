@@ -157,6 +157,13 @@ def test_a_cell_holds_code_with_a_hole(magics: InferMagics, coder: Server) -> No
     assert magics.shell.rl_next_input == whole
 
 
+def test_a_cell_without_a_model_is_filled_by_the_embedded_one(magics: InferMagics) -> None:
+    """Nothing but the code is needed, and nothing is sampled."""
+    magics.infer("infill -o filled", "def add(a, b):\n    return <FILL>")
+    result = magics.shell.user_ns["filled"]
+    assert (result.model, result.parameters["do_sample"]) == ("local/text", False)
+
+
 def test_replacing_belongs_to_infilling(magics: InferMagics) -> None:
     """Elsewhere the flag is refused."""
     with pytest.raises(ParameterError, match="text-generation has no --replace"):
