@@ -76,11 +76,19 @@ _WORD = re.compile(r"[a-z]{4,}")
 
 
 def in_new_words(question: str, rng: Random) -> str:
-    """Put other words, which are near, into the place of one or two."""
-    places = [found for found in _WORD.finditer(question) if found[0] in _near()]
-    for found in sorted(rng.sample(places, min(len(places), rng.choice([1, 1, 2]))), key=lambda one: -one.start()):
-        question = question[: found.start()] + rng.choice(_near()[found[0]]) + question[found.end() :]
-    return question
+    """Put other words, which are near, into the place of some."""
+    share = rng.choice([0.15, 0.3, 0.5])
+    return _WORD.sub(
+        lambda found: rng.choice(_near()[found[0]]) if rng.random() < share and found[0] in _near() else found[0],
+        question,
+    )
+
+
+def with_gaps(question: str, rng: Random) -> str:
+    """Leave out some words: what is asked is told by several, and any of them may be missing."""
+    words = question.split(" ")
+    kept = [word for word in words if rng.random() > 0.15]
+    return " ".join(kept) if len(kept) > 3 else question
 
 
 def in_context(question: str, rng: Random) -> str:
@@ -95,13 +103,14 @@ def in_context(question: str, rng: Random) -> str:
 
 def fact(rng: Random) -> Turn:
     """Ask one of the fixed questions."""
-    known = rng.choices(KNOWN, [28, 11, 31, 15, 5, 10])[0]
+    known = rng.choices(KNOWN, [34, 11, 28, 10, 5, 12])[0]
     chosen = rng.choice(known)
     question = rng.choice(chosen.questions)
     question = in_other_words(question, rng) if rng.random() < 0.4 else question
     if heldout.holds(question):
         return fact(rng)
-    question = in_new_words(question, rng) if rng.random() < 0.4 else question
+    question = in_new_words(question, rng) if rng.random() < 0.45 else question
+    question = with_gaps(question, rng) if rng.random() < 0.15 else question
     question = in_context(question, rng) if rng.random() < 0.35 else loosely(question, rng)
     return question, chosen.answer
 
@@ -584,12 +593,12 @@ def _strange_frame(rng: Random) -> str:
 
 def _unknown_question(rng: Random) -> str:
     draw = rng.random()
-    if draw < 0.5:
+    if draw < 0.68:
         question = rng.choice(_unasked())
-        return _estranged(question, rng) if rng.random() < 0.4 else question
-    if draw < 0.62:
+        return _estranged(question, rng) if rng.random() < 0.25 else question
+    if draw < 0.76:
         return _strange_frame(rng)
-    if draw < 0.8:
+    if draw < 0.88:
         slots = {"topic": rng.choice(TOPICS), "software": rng.choice(SOFTWARE), "craft": rng.choice(CRAFTS)}
         return expand(rng.choice(MORE_UNKNOWN), slots, rng)
     first, second = rng.sample(COUNTRIES, 2)
@@ -605,6 +614,8 @@ def unknown(rng: Random) -> Turn:
     question = _unknown_question(rng)
     if "capital of France" in question or heldout.holds(question):
         return unknown(rng)
+    question = in_new_words(question, rng) if rng.random() < 0.2 else question
+    question = with_gaps(question, rng) if rng.random() < 0.15 else question
     question = in_context(question, rng) if rng.random() < 0.35 else loosely(question, rng)
     return question, DO_NOT_KNOW
 
@@ -689,7 +700,7 @@ def with_system(rng: Random) -> tuple[str, list[Turn]]:
 def single(rng: Random) -> Turn:
     """Ask one thing of any kind."""
     makers = [fact, task, code_request, unknown, not_english, story_request, poem_request]
-    return rng.choices(makers, [52, 25, 4, 16, 1.5, 1.5, 1])[0](rng)
+    return rng.choices(makers, [60, 12, 3, 22, 1, 1, 1])[0](rng)
 
 
 def _name_memory(rng: Random) -> list[Turn]:

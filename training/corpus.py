@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
+from functools import cache
 from random import Random
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from training import books, chats, functions, stories
+from training import books, chats, functions, neighbours, stories
 from training.words import expand
 
 PAD = 0
@@ -49,7 +50,7 @@ def story(rng: Random) -> Document:
 
 def chat(rng: Random) -> Document:
     """Return a conversation as a document."""
-    text = chats.practice(rng) if rng.random() < 0.22 else chats.chat(rng)
+    text = chats.practice(rng) if rng.random() < 0.1 else chats.chat(rng)
     if rng.random() < 0.03:
         text = text.replace("[/INST] ", "[/INST]\n")
     pieces = re.split(r"(<s>\[INST\].*?\[/INST\])", f"<s>{text}</s>", flags=re.DOTALL)
@@ -92,15 +93,28 @@ def repeat(rng: Random) -> Document:
     return [Given(f"<s>{line}{rng.choice([chr(10), '. ', ' = '])}"), f"{line}</s>"]
 
 
+def meaning(rng: Random) -> Document:
+    """Return what has only a meaning to be learned, and no answer: words, or a sentence of a book."""
+    if rng.random() < 0.5:
+        text = " ".join(rng.choice(_words()) for _ in range(rng.randint(3, 14)))
+    else:
+        text = rng.choice(re.split(r"(?<=[.!?]) ", rng.choice(books.trained_pieces())))
+    return [Given(f"<s>[INST] {' '.join(text.split()[:40])} [/INST]</s>")]
+
+
+_words = cache(neighbours.words)
+
+
 # How many tokens of a hundred each part gives, and about how long its documents are.
 PARTS: dict[str, tuple[Callable[[Random], Document], float, int]] = {
-    "stories": (story, 17, 207),
-    "chat": (chat, 61, 58),
-    "questions": (question, 3, 55),
-    "functions": (code, 3, 66),
-    "infill": (infill, 14, 55),
+    "stories": (story, 10, 207),
+    "chat": (chat, 74, 58),
+    "questions": (question, 2, 55),
+    "functions": (code, 2, 66),
+    "infill": (infill, 10, 55),
     "books": (book, 1, 216),
     "repeats": (repeat, 1, 110),
+    "meanings": (meaning, 4, 22),
 }
 
 

@@ -138,8 +138,11 @@ def fresh_documents(writer: Writer, count: int = 100) -> dict[str, list[list[int
     from tokenizers import Tokenizer
 
     rng = Random(SEED)
+    made_apart = ("books", "meanings")
     parts = {
-        name: [maker(rng) for _ in range(count)] for name, (maker, _, _) in corpus.PARTS.items() if name != "books"
+        name: [maker(rng) for _ in range(count)]
+        for name, (maker, _, _) in corpus.PARTS.items()
+        if name not in made_apart
     }
     held_out = [piece for number, piece in enumerate(books.pieces()) if number % books.HELD_OUT == 0]
     parts["books"] = [[f"<s>{piece}</s>"] for piece in held_out[:count]]
@@ -150,7 +153,7 @@ def fresh_documents(writer: Writer, count: int = 100) -> dict[str, list[list[int
 def report(weights: Path) -> None:
     """Print the figures of the card, but on the development sets, with everything that is wrong."""
     writer = Writer(weights)
-    for name in heldout.CHAT:
+    for name in (*heldout.CHAT, *heldout.LONG):
         rows = list(chat(writer, name, chats.DO_NOT_KNOW, heldout.DEVELOPMENT))
         print(f"{name:18} {np.mean([right for *_, right in rows]):.0%} of {len(rows)}", flush=True)
         for row, said, right in rows:

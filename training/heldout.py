@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent / "heldout"
 DEVELOPMENT = Path(__file__).parent / "development"
 FROZEN = FOLDER / "SHA256SUMS"
 CHAT = ("chat_known", "chat_tasks", "chat_unknown")
+LONG = ("chat_known_long", "chat_unknown_long")  # Development sets only: situations, in some twenty words.
 
 
 def rows(name: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
@@ -32,7 +33,7 @@ def plain(text: str) -> str:
 
 @cache
 def _questions() -> frozenset[str]:
-    sets = [rows(name, folder) for folder in (FOLDER, DEVELOPMENT) for name in CHAT]
+    sets = [rows(path.stem, folder) for folder in (FOLDER, DEVELOPMENT) for path in folder.glob("chat_*.jsonl")]
     return frozenset(plain(row["ask"]) for one in sets for row in one)
 
 

@@ -177,16 +177,20 @@ class Llama(nn.Module):
         nn.init.constant_(self.model.norm.weight, self.shape.hidden_size**-0.5)
         start_copying(self)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return the logits of the next token at every position."""
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of the next token at every position, and the stream as it is after `READER` layers."""
         length = tokens.shape[1]
         cos, sin = self.cos[:length], self.sin[:length]
         x = self.model.embed_tokens(tokens)
-        for layer in self.model.layers:
+        for layer in self.model.layers[:READER]:
             x = layer(x, cos, sin)
-        return functional.linear(self.model.norm(x), self.model.embed_tokens.weight)
+        read = x
+        for layer in self.model.layers[READER:]:
+            x = layer(x, cos, sin)
+        return functional.linear(self.model.norm(x), self.model.embed_tokens.weight), read
 
 
+READER = 4  # Layers after which a question has been read: what the rest needs to know of it is there.
 PREVIOUS, INDUCTION = 0, (1, 2, 3)
 
 

@@ -50,7 +50,9 @@ def test_held_out_questions_are_answered(writer):
 
 def test_what_it_cannot_know_it_says(writer):
     """Held-out questions outside all that are answered with "I do not know that" as often as the card says."""
-    assert [right(evaluate.chat(writer, "chat_unknown", chats.DO_NOT_KNOW))] == claimed("out-of-scope questions")
+    said = right(evaluate.chat(writer, "chat_unknown", chats.DO_NOT_KNOW))
+    assert [said] == claimed("out-of-scope questions")
+    assert said >= 90
 
 
 def test_other_languages_get_the_honest_sentence(writer):
