@@ -39,7 +39,7 @@ class InfillResult(TextResult):
 def in_place(prefix: str, middle: str, suffix: str) -> dict[str, Any]:
     """Return code as MIME data, in which the middle is marked."""
     marked = f"{escape(prefix)}<mark style='{MARK}'>{escape(middle)}</mark>{escape(suffix)}"
-    return {"text/plain": prefix + middle + suffix, "text/html": f"<pre>{marked}</pre>"}
+    return {"text/plain": prefix + middle + suffix, "text/html": f"<pre style='font-family: monospace'>{marked}</pre>"}
 
 
 InfillResult.forms = {
