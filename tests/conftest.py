@@ -1,12 +1,12 @@
 import itertools
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from environments import peer
 from hypothesis import settings
 from protocol.tgi import Server
 
@@ -34,11 +34,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if shutil.which(program) is None and not peer(program).exists():
             required = program in os.environ.get("NBINFER_REQUIRE", "").split(",")
             (pytest.fail if required else pytest.skip)(f"{program} is not installed")
-
-
-def peer(name: str) -> Path:
-    """Return the programs of the environment that `make peers` makes for a package that needs one of its own."""
-    return Path(sys.prefix) / "peers" / name / "bin"
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import peer
+from environments import peer
 
 from nbinfer.errors import TemplateError
 from nbinfer.templates import render_chat

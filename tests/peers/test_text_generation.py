@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import peer
+from environments import peer
 from protocol.tgi import Server
 
 from nbinfer.client import InferenceClient

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import huggingface_hub
 import pytest
-from conftest import peer
+from environments import peer
 
 from nbinfer.client import InferenceClient
 from nbinfer.errors import BadRequestError
