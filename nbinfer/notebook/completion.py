@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from IPython import get_ipython
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from nbinfer.conversation import conversations
 from nbinfer.notebook.arguments import TASK_WORDS, flags
-from nbinfer.templates import TEMPLATES
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
@@ -70,6 +68,18 @@ def _models() -> Iterable[str]:
     return (*known_models(), *(model.id for model in KNOWN))
 
 
+def _templates() -> Iterable[str]:
+    from nbinfer.templates import TEMPLATES
+
+    return TEMPLATES
+
+
+def _conversations() -> Iterable[str]:
+    from nbinfer.conversation import conversations
+
+    return sorted(conversations)
+
+
 def _keys() -> Iterable[str]:
     return sorted(name for name in os.environ if re.search(r"KEY|TOKEN", name))
 
@@ -82,8 +92,8 @@ def _variables() -> list[str]:
 
 OFFERED: Mapping[str, Callable[[], Iterable[str]]] = {
     "model": _models,
-    "template": lambda: TEMPLATES,
-    "chat": lambda: sorted(conversations),
+    "template": _templates,
+    "chat": _conversations,
     "out": _variables,
     "api_key_env": _keys,
     "task": lambda: TASK_WORDS,

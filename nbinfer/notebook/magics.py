@@ -12,17 +12,12 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 import nbinfer
 from nbinfer.chats import ChatResult, Message
-from nbinfer.conversation import Conversation, conversations
 from nbinfer.errors import InferError, ParameterError, without_secrets
-from nbinfer.filled import InfillResult
-from nbinfer.infilling import at_hole
-from nbinfer.interpolation import interpolate
 from nbinfer.notebook.arguments import OF_CALLS, Line, help_text, read
 from nbinfer.notebook.display import Code, Live, Preview, live, shown
 from nbinfer.params import table
 from nbinfer.results import Progress
 from nbinfer.tasks import TASKS
-from nbinfer.templates import wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +60,8 @@ class Talk:
 
     def told(self, result: ChatResult) -> ChatResult:
         """Keep the answer in the conversation; say on the result what the model was not told."""
+        from nbinfer.conversation import Conversation, conversations
+
         if result.text or result.tool_calls:
             conversations[self.name] = Conversation([*self.messages, result.conversation[-1]])
         if not self.dropped:
@@ -110,7 +107,7 @@ class InferMagics(Magics):
         prompt = self._prompt(arguments, arguments.prompt if cell is None else cell.removesuffix("\n"))
         client, parameters = self.client, self._parameters(arguments)
         talk = self._talk(arguments, prompt, parameters)
-        around = at_hole(prompt) if arguments.task == "infill" else None
+        around = self._around(prompt) if arguments.task == "infill" else None
         inputs = around or (self._inputs(arguments, prompt) if talk is None else talk.sent)
         if arguments.options.get("dry_run"):
             preview = self._keep(arguments, Preview(client.preview(arguments.task, inputs, **parameters)))
@@ -143,27 +140,47 @@ class InferMagics(Magics):
         if not text.strip():
             raise ParameterError("there is no prompt", hint="%%infer takes it from the cell, %infer from its line.")
         if not arguments.options.get("raw"):
-            text = interpolate(text, self.shell.user_ns)
-        template = arguments.options.get("template")
-        return wrapped(template, text) if template else text
+            text = self._filled(text)
+        if (template := arguments.options.get("template")) is None:
+            return text
+        from nbinfer.templates import wrapped
+
+        return wrapped(template, text)
+
+    def _filled(self, text: str) -> str:
+        """Fill in the holes of a text, if it has any."""
+        if "{{" not in text:
+            return text
+        from nbinfer.interpolation import interpolate
+
+        return interpolate(text, self.shell.user_ns)
 
     def _inputs(self, arguments: Line, prompt: str) -> Any:
         """Return what the task makes of the text in a cell."""
         task = TASKS[arguments.task]
         if task.turns:
+            from nbinfer.conversation import Conversation
+
             return Conversation().asked(prompt, system=self._system(arguments))
         if task.file:
             return prompt.strip()
         return _lines(prompt) if task.by_line or arguments.options.get("lines") else prompt
 
+    def _around(self, code: str) -> tuple[str, str]:
+        from nbinfer.infilling import at_hole
+
+        return at_hole(code)
+
     def _system(self, arguments: Line) -> str | None:
         system = arguments.options.get("system")
-        return interpolate(system, self.shell.user_ns) if system else None
+        return self._filled(system) if system else None
 
     def _talk(self, arguments: Line, prompt: str, parameters: dict[str, Any]) -> Talk | None:
         """Return the conversation that the cell goes on with, if it names one."""
         if (name := arguments.options.get("chat")) is None:
             return None
+        from nbinfer.conversation import Conversation, conversations
+
         messages = conversations.get(name, Conversation()).asked(prompt, system=self._system(arguments))
         sent, dropped = self.client.fitted(messages, budget=arguments.options.get("budget"), **parameters)
         return Talk(name, messages, sent, dropped)
@@ -217,8 +234,8 @@ class InferMagics(Magics):
                         tee(chunk.text)
             result = self._keep(arguments, told(talk, stream.result))
             display.end(result, form)
-            if arguments.options.get("replace") and isinstance(result, InfillResult):
-                self.shell.set_next_input(result.whole)
+            if arguments.options.get("replace") and around is not None:
+                self.shell.set_next_input(str(result).join(around))
         except KeyboardInterrupt:
             stream.close()
             self._keep_partial(arguments, display, told(talk, stream.result))
