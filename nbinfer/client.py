@@ -9,21 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpack, cast, overload
 
 import msgspec
 
 from nbinfer.cache import AnswerCache
 from nbinfer.chats import ChatChunk, ChatResult, Message
-from nbinfer.conversation import checked, fitted
+from nbinfer.conversation import fitted
 from nbinfer.drivers import AsyncResultStream, Clients, ResultStream
 from nbinfer.errors import ParameterError, UnsupportedTaskError, nearest, without_secrets
-from nbinfer.files import File
-from nbinfer.filled import InfillResult
 from nbinfer.flows import SECRET_HEADERS, Flow, Timeout, turned
 from nbinfer.hub_methods import AsyncHubMethods, HubMethods, SyncHubMethods, bound
-from nbinfer.infilling import at_hole, form_of, infill, open_form
 from nbinfer.params import (
     DEFAULT_MAX_NEW_TOKENS,
     ChatCall,
@@ -31,7 +27,6 @@ from nbinfer.params import (
     RerankCall,
     SparseEmbeddingCall,
     TextEmbeddingCall,
-    TextGeneration,
     TextGenerationCall,
     defaults,
     resolve,
@@ -46,18 +41,12 @@ from nbinfer.services.hugging_face.borrowed import methods
 from nbinfer.snippets import written
 from nbinfer.tasks import TASKS, Task
 from nbinfer.vectors import EmbeddingResult, Ranked, RankResult, SparseResult, nearness
+from nbinfer.wanted import Inputs, Messages, Texts, wanted
 
 if TYPE_CHECKING:
     import numpy as np
     from huggingface_hub import ChatCompletionOutput, TextGenerationOutput
     from numpy.typing import NDArray
-
-Texts = str | Iterable[str]
-"""One text, or several."""
-Messages = str | Iterable[Mapping[str, Any]]
-"""The messages of a conversation in OpenAI's form; a text is the user's only one."""
-Inputs = Texts | Messages | File
-"""What a call is about: each task says what it takes."""
 
 
 class Unchecked(TypedDict):
@@ -693,91 +682,8 @@ def header_texts(headers: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a service is asked for: a task, what it is about, its options; and what becomes of the result."""
-
-    task: str
-    content: dict[str, Any]
-    parameters: dict[str, Any]
-    notices: tuple[str, ...] = ()
-    made: Callable[[Any], Any] | None = None
-
-
-def wanted(row: Task, inputs: Any, parameters: dict[str, Any], *, model: str, is_local: bool) -> Wanted:
-    """Return what a service is to be asked for."""
-    if row.name == "infill":
-        return infilling(inputs, parameters, model)
-    content = _content(row, inputs)
-    if row.against:
-        content["texts"] = (parameters[row.against], *content["texts"])
-    asked = Wanted(row.name, content, parameters)
-    return ended(asked) if row.name == "text-generation" and not is_local else asked
-
-
-def infilling(inputs: Any, given: Mapping[str, Any], model: str) -> Wanted:
-    """Turn code with a hole into the prompt of a text generation, and its result into the code that was missing."""
-    prefix, suffix = at_hole(_prompt(inputs)) if isinstance(inputs, str) else inputs
-    options = {name: value for name, value in given.items() if name in table(TextGeneration)}
-    form = form_of(model, given.get("form"))
-    prompt = infill(prefix, suffix, form, suffix_first=bool(given.get("suffix_first")))
-    parameters = {**options, "stop": [*options.get("stop", ()), *form.ends]}
-
-    def made(result: TextResult) -> InfillResult:
-        return InfillResult.of(result, prefix, suffix)
-
-    return Wanted("text-generation", {"inputs": prompt}, parameters, made=made)
-
-
-def ended(asked: Wanted) -> Wanted:
-    """Give a prompt that waits for the middle of code the stop text that ends it, unless one was given."""
-    form = open_form(asked.content["inputs"])
-    if form is None or "stop" in asked.parameters:
-        return asked
-    said = f"stopped at {form.stop[0]}, because the prompt ends in {form.markers[-1]}"
-    return replace(asked, parameters={**asked.parameters, "stop": list(form.ends)}, notices=(said,))
-
-
 def _flow(service: Service, call: Call) -> Flow[Any]:
     return service.flow(call) if call.made is None else turned(service.flow(call), call.made)
-
-
-def _content(row: Task, inputs: Any) -> dict[str, Any]:
-    """Return what a call is about, under the name that its task has for it."""
-    if row.name not in TASKS:
-        return {"arguments": inputs}
-    if row.turns:
-        return {"messages": _messages(inputs)}
-    if row.file:
-        return {"file": inputs}
-    return {"texts": _texts(inputs)} if row.several else {"inputs": _prompt(inputs)}
-
-
-def _messages(inputs: Messages) -> tuple[Message, ...]:
-    """Return the messages of a conversation; ParameterError names the first that is none."""
-    if isinstance(inputs, str):
-        return ({"role": "user", "content": _prompt(inputs)},)
-    messages = tuple(checked(place, message) for place, message in enumerate(inputs))
-    if not messages:
-        raise ParameterError("`messages` cannot be empty", hint='Give a list such as [{"role": "user", "content": …}].')
-    return messages
-
-
-def _prompt(inputs: Inputs) -> str:
-    if not isinstance(inputs, str) or not inputs:
-        raise ParameterError("`inputs` cannot be empty" if inputs == "" else "the prompt must be a text")
-    return str(inputs)
-
-
-def _texts(inputs: Inputs) -> tuple[str, ...]:
-    """Return the texts of a task that takes several; ParameterError names the first that is none."""
-    texts = (inputs,) if isinstance(inputs, str) else tuple(inputs) if isinstance(inputs, Iterable) else (inputs,)
-    if not texts:
-        raise ParameterError("`inputs` cannot be empty", hint="Give one text or a list of texts.")
-    for place, text in enumerate(texts):
-        if not isinstance(text, str) or not text.strip():
-            raise ParameterError(f"text {place} is {'empty' if isinstance(text, str) else f'no text: {text!r}'}")
-    return tuple(map(str, texts))
 
 
 def _steps(stream: ResultStream[TextResult]) -> Iterator[Chunk]:

@@ -181,7 +181,8 @@ def turned(flow: Flow[Any], make: Callable[[Any], R]) -> Flow[R]:
     try:
         return make((yield from flow))
     except InferError as error:
-        error.partial = error.partial and make(error.partial)
+        if error.partial is not None:
+            error.partial = make(error.partial)
         raise
 
 

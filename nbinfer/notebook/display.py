@@ -111,6 +111,7 @@ class Notebook(Live):
         self._id = ""
         self._open = ""
         self._sent = 0
+        self._beside = 0
         self._updated = 0.0
 
     def status(self, text: str) -> None:
@@ -120,11 +121,8 @@ class Notebook(Live):
     def add(self, text: str) -> None:
         """Show the text, at most twenty times a second."""
         self._open += text
-        now = time.monotonic()
-        grown = len(self._open) - self._sent
-        if not grown or now - self._updated < INTERVAL or (self._sent > LONG_BLOCK and grown * GROWTH < self._sent):
+        if not self._due():
             return
-        self._updated = now
         if self._alone and (done := finished(self._open)):
             self._show({"text/markdown": safe(self._open[:done])})
             self._open = self._open[done:]
@@ -132,6 +130,14 @@ class Notebook(Live):
         if self._open.strip():
             self._show({"text/markdown": safe(self._open)})
         self._sent = len(self._open)
+
+    def _due(self) -> bool:
+        """Say whether to show more now: at most twenty times a second, more rarely the more is sent again with it."""
+        now, grown, again = time.monotonic(), len(self._open) - self._sent, self._sent + self._beside
+        if not grown or now - self._updated < INTERVAL or (again > LONG_BLOCK and grown * GROWTH < again):
+            return False
+        self._updated = now
+        return True
 
     def end(self, result: Result | None, form: str) -> None:
         """Put the whole in place of everything shown so far."""
@@ -159,15 +165,14 @@ class InPlace(Notebook):
 
     def __init__(self, shell: InteractiveShell, around: tuple[str, str]) -> None:
         super().__init__(shell, alone=False)
-        self._around = around
+        self._around, self._beside = around, sum(map(len, around))
 
     def add(self, text: str) -> None:
         """Show the code so far, at most twenty times a second."""
         self._open += text
-        now = time.monotonic()
-        if now - self._updated >= INTERVAL:
-            self._updated = now
+        if self._due():
             self._show(in_place(self._around[0], self._open, self._around[1]))
+            self._sent = len(self._open)
 
 
 def live(

@@ -113,7 +113,7 @@ def test_interrupting_the_embedded_model_keeps_the_text(kernel: Kernel) -> None:
     line = "'infer', '--seed 1 --max-new-tokens 200 Once upon a time'"
     kernel.run(f"whole = str(get_ipython().run_line_magic({line}))")
     loop = f"for n in range(200):\n    r = get_ipython().run_line_magic({line})"
-    for _ in range(5):
+    for _ in range(20):
         started: list[int] = []
         ran = kernel.run(loop, interrupt=lambda: started.append(1) is None and len(started) > 40)  # noqa: B023
         assert "KeyboardInterrupt" in ran.error[-1]
@@ -323,6 +323,17 @@ def test_a_cell_without_options_tells_a_story_offline(kernel: Kernel) -> None:
     ran = kernel.run("%%infer -o story --seed 1\nOnce upon a time")
     assert not ran.error
     assert kernel.run("print(story.model, story.parameters['temperature'])").stdout == "local/text 0.7\n"
+
+
+def test_code_fills_in_its_place(kernel: Kernel, tgi: Server) -> None:
+    """The middle grows, marked, between what stands around it; one output is left, and the next cell is offered."""
+    tgi.pace = 0.03
+    ran = kernel.run(f"%%infer infill -m {tgi.url} --form code-llama -o filled --replace\na = <FILL> + 1")
+    shown = [message["data"].get("text/html", "") for message in ran.of("update_display_data")]
+    assert len([html for html in shown if "a = <mark" in html and html.endswith("</mark> + 1</pre>")]) > 3
+    assert len(ran.outputs()) == 1
+    assert not ran.error
+    assert kernel.run("print(filled.whole == f'a = {filled} + 1')").stdout == "True\n"
 
 
 def test_a_loading_model_is_waited_for_in_sight(kernel: Kernel, tgi: Server) -> None:
