@@ -23,6 +23,7 @@ from nbinfer.params import SEEDS, Call, Param, TextGeneration, table
 from nbinfer.services import SERVICES
 from nbinfer.services.local import UNUSED
 from nbinfer.tasks import TASKS
+from nbinfer.templates import TEMPLATES
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "nbinfer" / "local" / "weights" / "text"
@@ -264,6 +265,15 @@ def infills() -> str:
     return _table(("`--form`", "Prompt", "Ends at"), rows)
 
 
+def templates() -> str:
+    """List the forms of chats."""
+    rows = []
+    for name, form in TEMPLATES.items():
+        prompt = form([{"role": "system", "content": "S"}, {"role": "user", "content": "U"}])
+        rows.append((_code(name), _code(prompt.replace("\n", "↵")), ", ".join(map(_code, form.stop))))
+    return _table(("`--template`", "System text S, question U", "Ends at"), rows)
+
+
 def tasks() -> str:
     """List the tasks."""
     rows = [
@@ -304,6 +314,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "snippets/layers.md": layers,
     "snippets/services.md": services,
     "snippets/infills.md": infills,
+    "snippets/templates.md": templates,
     "snippets/waiting.md": waiting,
     "snippets/models.md": models,
     "snippets/embedded.md": embedded,

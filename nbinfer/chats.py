@@ -128,6 +128,11 @@ class ChatResult(TextResult):
         return str(self.message.get("reasoning") or "")
 
 
+def plain(messages: Iterable[Message]) -> list[Message]:
+    """Return messages whose contents are texts, not lists of parts."""
+    return [{**message, "content": content_text(message.get("content"))} for message in messages]
+
+
 END_TOKENS: Mapping[str, frozenset[str]] = {
     "eos_token": frozenset({"</s>", "<|im_end|>", "<|eot_id|>", "<|end|>", "<eos>", "<end_of_turn>", "<|endoftext|>"})
 }

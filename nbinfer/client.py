@@ -71,6 +71,8 @@ DIFFERENCES: Mapping[str, str] = {
     ),
     "retries": f"{RETRIES}, when the model is loading or busy, never after a part of the answer came",
     "models for chats": "a text goes to them as the user's message, and the result says so; `bridge=False` refuses",
+    "models for texts": "a chat goes to them in the form that their name tells, or `template`; `bridge=False` refuses",
+    "the first `<s>`": "left out where the server puts it there by itself, and the result says so",
     "streams": "sent when they are first iterated, not when they are made; leaving one hangs up",
     "counts of a streamed chat": "always asked for; a last chunk without a choice comes only with `stream_options`",
     "`feature_extraction`": "(n, d) float32 for any number of texts, of length 1 unless `normalize=False`",

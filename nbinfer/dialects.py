@@ -53,6 +53,15 @@ def as_chat(values: Mapping[str, Any]) -> Written:
     return told, [f"not used by a chat: {', '.join(unused)}"] if unused else []
 
 
+def as_text(values: Mapping[str, Any]) -> Written:
+    """Write options of chat as options of text generation, for models that offer only that."""
+    names = {**CHAT, "response_format": "grammar"}
+    rows = table(Chat)
+    unused = [name for name in values if name not in (*names, "logprobs", "stream_options") and rows[name].sent]
+    told = {names[name]: value for name, value in values.items() if name in names}
+    return told, [f"not used by a text: {', '.join(unused)}"] if unused else []
+
+
 def native(values: Mapping[str, Any]) -> Written:
     """Write options of text generation as TGI understands them.
 

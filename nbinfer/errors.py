@@ -171,6 +171,12 @@ class UnprocessableError(ApiError, ValueError):
     """The server refused a parameter or the shape of the request."""
 
 
+class TextOnlyError(UnprocessableError):
+    """The model has no form for conversations."""
+
+    hint = "Say in which form it was trained: --template NAME, or a hub id or folder that has one."
+
+
 class GenerationError(ApiError):
     """The model failed while it generated."""
 
@@ -248,6 +254,7 @@ class Row:
 TABLE: tuple[Row, ...] = (
     Row(UnprocessableError, error_type="validation"),
     Row(UnprocessableError, error_type="tokenizer"),
+    Row(TextOnlyError, error_type="template_error", says=r"template not found"),
     Row(UnprocessableError, error_type="template_error"),
     Row(UnprocessableError, error_type="missing_template_variable"),
     Row(UnprocessableError, error_type="tool_error"),
@@ -262,6 +269,7 @@ TABLE: tuple[Row, ...] = (
     Row(GatedError, error_type="gatedrepo"),
     Row(ProRequiredError, says=r"requires a pro subscription"),
     Row(ChatOnlyError, says=r"supported task: conversational|not supported for task text-generation"),
+    Row(TextOnlyError, 400, says=r"must provide a chat template|not a chat model"),
     Row(PausedError, 400, says=r"invalid state"),
     Row(GatedError, 401, says=r"gated|accept (the|its) (terms|conditions)"),
     Row(GatedError, 403, says=r"gated|accept (the|its) (terms|conditions)"),
@@ -342,13 +350,13 @@ def without_secrets(url: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names the nearest known word, or all of them when none is near."""
+    """Return a hint that names the nearest known word, two when both are as near, or all when none is."""
     import difflib
 
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
-    if close:
-        return f"Did you mean {' or '.join(close)}?"
+    for cutoff in (0.9, 0.6):
+        if close := difflib.get_close_matches(word, known, n=2, cutoff=cutoff):
+            return f"Did you mean {' or '.join(close)}?"
     return f"Known: {', '.join(known)}." if known else ""
 
 

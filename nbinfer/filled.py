@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from html import escape
 from typing import Any
 
-from nbinfer.markdown import code_block
+from nbinfer.markdown import code_block, preformatted
 from nbinfer.results import TextResult
 
 MARK = "background: rgba(44, 160, 44, 0.25); color: inherit; border-radius: 2px"
@@ -39,7 +39,7 @@ class InfillResult(TextResult):
 def in_place(prefix: str, middle: str, suffix: str) -> dict[str, Any]:
     """Return code as MIME data, in which the middle is marked."""
     marked = f"{escape(prefix)}<mark style='{MARK}'>{escape(middle)}</mark>{escape(suffix)}"
-    return {"text/plain": prefix + middle + suffix, "text/html": f"<pre style='font-family: monospace'>{marked}</pre>"}
+    return {"text/plain": prefix + middle + suffix, "text/html": preformatted(marked)}
 
 
 InfillResult.forms = {

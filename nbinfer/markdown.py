@@ -55,6 +55,11 @@ def fenced(text: str) -> str:
     return "\n\n".join(blocks) if blocks else text.strip()
 
 
+def preformatted(html: str) -> str:
+    """Return HTML, which is taken as it is, that is shown letter for letter in a fixed width."""
+    return f"<pre style='font-family: monospace; white-space: pre-wrap'>{html}</pre>"
+
+
 def code_block(code: str, language: str = "") -> str:
     """Put code into a fence that nothing in it can close."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))

@@ -103,11 +103,16 @@ STOP = Param(
 )
 SEED = Param(description="Make sampling repeatable.", usual=(42,), ge=0, lt=SEEDS)
 KEEP_STOP = Param(description="Leave the stop text at the end of the answer.", sent=False)
+TEMPLATE = Param(
+    description="Form to put it into here, and send as a text: a name, a folder, a hub id or the Jinja text itself.",
+    sent=False,
+)
+ESCAPE = Param(description="Break up the form's special tags in what is said; they are refused else.", sent=False)
 """What text generation and chat have in common."""
 
 
-class TextGeneration(TypedDict, total=False):
-    """Options of text generation."""
+class Continuation(TypedDict, total=False):
+    """Options of continuing a text, whatever it is."""
 
     best_of: Annotated[
         int, Param(description="Generate this many answers and keep the likeliest; needs sampling.", ge=1)
@@ -172,8 +177,15 @@ class TextGeneration(TypedDict, total=False):
     keep_stop: Annotated[bool, KEEP_STOP]
 
 
-class Infill(TextGeneration, total=False):
-    """Options of filling a hole in code: those of text generation, and how the model is asked."""
+class TextGeneration(Continuation, total=False):
+    """Options of text generation."""
+
+    template: Annotated[str, TEMPLATE]
+    escape: Annotated[bool, ESCAPE]
+
+
+class Infill(Continuation, total=False):
+    """Options of filling a hole in code: those of continuing a text, and how the model is asked."""
 
     form: Annotated[str, Param(description="Form of the prompt; by the model's name unless given.", sent=False)]
     suffix_first: Annotated[bool, Param(description="Put what follows the hole first.", sent=False)]
@@ -237,6 +249,8 @@ class Chat(TypedDict, total=False):
         dict[str, Any], Param(description='{"include_usage": true} gives a last chunk of counts.')
     ]
     keep_stop: Annotated[bool, KEEP_STOP]
+    template: Annotated[str, TEMPLATE]
+    escape: Annotated[bool, ESCAPE]
 
 
 class TextEmbedding(TypedDict, total=False):
@@ -458,7 +472,11 @@ class Call(TypedDict, total=False):
     ]
     bill_to: Annotated[str, Param(description="Organisation on Hugging Face that pays for the call.")]
     bridge: Annotated[
-        bool, Param(description="Whether a text may be sent as a chat, where a model offers only that.", default=True)
+        bool,
+        Param(
+            description="Whether a text may go as a chat, or a chat as a text, where only that is offered.",
+            default=True,
+        ),
     ]
     extra: Annotated[
         dict[str, Any],

@@ -10,8 +10,21 @@ from typing import Any
 import msgspec
 
 from nbinfer.answers import StopText
-from nbinfer.chats import ChatChunk, ChatResult, Choice, Delta, Logprobs, Message, ToolCall, content_text, shown_at_end
-from nbinfer.results import Timings, Token, Usage, normalised
+from nbinfer.chats import (
+    ChatChunk,
+    ChatResult,
+    ChatUsage,
+    Choice,
+    Delta,
+    Logprob,
+    Logprobs,
+    Message,
+    ToolCall,
+    TopLogprob,
+    content_text,
+    shown_at_end,
+)
+from nbinfer.results import Chunk, Timings, Token, Usage, normalised
 
 
 class ChatAnswer:
@@ -41,6 +54,10 @@ class ChatAnswer:
         self._replies: dict[int, _Reply] = {}
         self._began = time.perf_counter()
         self._first: float | None = None
+
+    def asked(self, parameters: Mapping[str, Any], notices: Iterable[str]) -> None:
+        """Take in what was sent, and what the reader should know of it."""
+        self._parameters, self.notices = parameters, list(notices)
 
     @property
     def began(self) -> bool:
@@ -104,6 +121,35 @@ class ChatAnswer:
             choices=tuple(reply.whole(index, finish_reason) for index, reply in enumerate(replies)),
             envelope=dict(self.envelope),
         )
+
+
+class Trimmed:
+    """Leaves out the blanks that a chat's form puts around an answer: before its first piece, and after its last."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what of a piece is surely inside the answer."""
+        text = self._held + (piece if self._begun else piece.lstrip())
+        inside = text.rstrip()
+        self._begun, self._held = self._begun or bool(inside), text[len(inside) :]
+        return inside
+
+
+def in_chat_form(chunk: Chunk, piece: str, answer: ChatAnswer) -> ChatChunk:
+    """Return a step of a text as one of a chat, of which it says this piece."""
+    choice = Choice(delta=Delta(role="assistant", content=piece))
+    if answer.logprobs and chunk.token is not None:
+        tops = [TopLogprob(token.text, token.logprob) for token in chunk.top_tokens or ()]
+        choice.logprobs = {"content": [Logprob(chunk.token.text, chunk.token.logprob, tops)]}
+    usage = None
+    if (details := chunk.details) is not None:
+        choice.finish_reason = normalised(details.finish_reason)
+        read = details.input_length or 0
+        usage = ChatUsage(read, details.generated_tokens, read + details.generated_tokens)
+    return ChatChunk(token=chunk.token, choices=[choice], usage=usage, **answer.envelope)
 
 
 @dataclass

@@ -28,7 +28,7 @@ SECONDS = 2.0
 """How long a template may compute."""
 
 LONGEST = 1_000_000
-"""How many characters it may write; its own text may have a twentieth of that, several times what the longest known have."""
+"""How many characters it may write; its own text may have a twentieth of that."""
 
 HEAVIEST = 10 * LONGEST
 """About how many bytes one of its values may take, all parts written out."""

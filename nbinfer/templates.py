@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nbinfer.errors import (
     ConnectionFailedError,
@@ -19,9 +19,6 @@ from nbinfer.errors import (
 from nbinfer.hub import TIMEOUT, fetched, hub_errors
 from nbinfer.sandbox import Messages, render_chat
 
-if TYPE_CHECKING:
-    pass
-
 BOS, EOS, STEP = "<s>", "</s>", "<step>"
 LLAMA2_TAGS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", BOS, EOS, "<unk>")
 CODE_LLAMA_TAGS = (*LLAMA2_TAGS, STEP)
@@ -29,23 +26,39 @@ JOINER = "\u200d"
 """What breaks up a tag: a character without width."""
 
 
+class Form(Protocol):
+    """A way to put messages into a text that a model continues."""
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Return what ends an answer."""
+
+    def __call__(self, messages: Messages, *, escape: bool = False) -> str:
+        """Render messages as the model reads them."""
+
+    def sent(self, messages: Messages, *, escape: bool = False) -> str:
+        """Render messages as they go to a server that is asked to continue a text.
+
+        That puts the begin token in front by itself. Tags in the messages are refused, or with `escape` broken up.
+        """
+
+
 @dataclass(frozen=True)
 class Format:
-    """A form of chat: how messages are written, and what ends an answer."""
+    """A form of chat: how messages are written, what ends an answer, and which models have learnt it."""
 
     render: Callable[..., str]
     stop: tuple[str, ...]
-    begun: bool = True
-    """Whether servers put the first `<s>` in front by themselves, so that it is not sent."""
+    models: str
+    """A pattern for the names of models, whatever their case."""
 
     def __call__(self, messages: Messages, *, escape: bool = False) -> str:
         """Render messages; `escape` breaks up the form's own tags in them instead of refusing them."""
         return self.render(messages, escape=escape)
 
     def sent(self, messages: Messages, *, escape: bool = False) -> str:
-        """Render messages as they go to a server that is asked to continue a text."""
-        text = self(messages, escape=escape)
-        return text.removeprefix(BOS) if self.begun else text
+        """Render messages without the first `<s>`, which every server's tokenizer puts there."""
+        return self(messages, escape=escape).removeprefix(BOS)
 
 
 def llama2_chat(messages: Messages, *, escape: bool = False) -> str:
@@ -74,18 +87,33 @@ def code_llama_70b_chat(messages: Messages, *, escape: bool = False) -> str:
 
 
 TEMPLATES: Mapping[str, Format] = {
-    "llama2-chat": Format(llama2_chat, stop=(EOS,)),
-    "code-llama-chat": Format(code_llama_chat, stop=(EOS,)),
-    "code-llama-70b-chat": Format(code_llama_70b_chat, stop=(STEP,)),
+    "llama2-chat": Format(llama2_chat, stop=(EOS,), models=r"llama-?2-.*chat"),
+    "code-llama-chat": Format(code_llama_chat, stop=(EOS,), models=r"code-?llama-(7b|13b|34b)-instruct"),
+    "code-llama-70b-chat": Format(code_llama_70b_chat, stop=(STEP,), models=r"code-?llama-70b-instruct"),
 }
 """What `--template` knows, by name."""
 
 
-def wrapped(name: str, prompt: str) -> str:
-    """Put a prompt into the template called `name` as one user message; raise TemplateError when there is none."""
-    if name not in TEMPLATES:
-        raise TemplateError(f"no template is called `{name}`", hint=nearest(name, TEMPLATES))
-    return TEMPLATES[name].sent([{"role": "user", "content": prompt}])
+def form_of(model: str) -> str | None:
+    """Return the name of the form that a model has learnt, by its own name; None where that is not known."""
+    return next((name for name, form in TEMPLATES.items() if re.search(form.models, model, re.IGNORECASE)), None)
+
+
+def form_called(source: str) -> Form:
+    """Return the form of that name, else the model's own: from its folder, by its hub id, or the Jinja text itself."""
+    if source in TEMPLATES:
+        return TEMPLATES[source]
+    if "/" in source or (source and Path(source).is_dir()) or _is_jinja(source):
+        return chat_template(source)
+    hint = f"{nearest(source, TEMPLATES)} A model's own: a folder, org/name, or the Jinja text."
+    raise TemplateError(f"no template is called `{source}`", hint=hint.strip())
+
+
+def begun(prompt: str) -> tuple[str, tuple[str, ...]]:
+    """Return a prompt as it goes to a server that puts `<s>` in front of it, and what the reader should know."""
+    if not prompt.startswith(BOS):
+        return prompt, ()
+    return prompt.removeprefix(BOS), (f"the first {BOS} was left out: the server puts it there",)
 
 
 def refuse_tags(text: str, tags: tuple[str, ...], where: str) -> None:
@@ -109,21 +137,22 @@ def _checked(messages: Messages, tags: tuple[str, ...], *, escape: bool) -> list
         )
     if roles[-1] != "user":
         raise TemplateError(f"Last message must be from user, got {roles[-1]}")
-    places = [f"message {place}" for place in range(1, len(messages) + 1)] if len(messages) > 1 else ["the message"]
-    return [_clean(message, tags, place, escape=escape) for message, place in zip(messages, places, strict=True)]
+    return _clean(messages, tags, escape=escape)
 
 
-def _clean(message: Mapping[str, Any], tags: tuple[str, ...], where: str, *, escape: bool) -> dict[str, Any]:
-    """Return a message whose texts hold no tags: they are refused, or broken up."""
-    clean = {"destination": None, **message}
-    for key in ("content", *(["destination"] if clean["destination"] is not None else [])):
-        text = message.get(key)
-        if not isinstance(text, str):
-            raise TemplateError(f"the {key} of {where} is {type(text).__name__}, not text")
-        if escape:
-            clean[key] = _either(tags).sub(lambda tag: tag[0][0] + JOINER + tag[0][1:], text)
-        else:
-            refuse_tags(text, tags, where)
+def _clean(messages: Messages, tags: tuple[str, ...], *, escape: bool) -> list[dict[str, Any]]:
+    """Return messages whose texts hold no tags: they are refused, or broken up."""
+    clean = [dict(message) for message in messages]
+    for place, message in enumerate(clean, 1):
+        where = f"message {place}" if len(clean) > 1 else "the message"
+        for key in ("content", *(["destination"] if message.get("destination") is not None else [])):
+            text = message.get(key)
+            if not isinstance(text, str):
+                raise TemplateError(f"the {key} of {where} is {type(text).__name__}, not text")
+            if escape:
+                message[key] = _either(tags).sub(lambda tag: tag[0][0] + JOINER + tag[0][1:], text) if tags else text
+            elif tags:
+                refuse_tags(text, tags, where)
     return clean
 
 
@@ -161,6 +190,24 @@ class ChatTemplate:
         """Render messages; `variables` go before the model's own tokens."""
         return render_chat(messages, self.text, **{**self.tokens, **variables})
 
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Return the model's end token, if it has told one."""
+        return tuple(filter(None, [self.tokens.get("eos_token")]))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Return what could pose as another's words: the model's tokens, and what the template writes like them."""
+        return tuple(dict.fromkeys([*filter(None, self.tokens.values()), *re.findall(r"<\|[^<>|\s]+\|>", self.text)]))
+
+    def __call__(self, messages: Messages, *, escape: bool = False) -> str:
+        """Render messages; `escape` breaks up the model's special tokens in them instead of refusing them."""
+        return self.render(_clean(messages, self.tags, escape=escape))
+
+    def sent(self, messages: Messages, *, escape: bool = False) -> str:
+        """Render messages without the begin token, which every server's tokenizer puts there."""
+        return self(messages, escape=escape).removeprefix(self.tokens.get("bos_token", BOS))
+
 
 JINJA = "chat_template.jinja"
 ON_HUB = ("tokenizer_config.json", JINJA)
@@ -175,8 +222,8 @@ def chat_template(source: str | Path, *, name: str | None = None) -> ChatTemplat
 
     `name` is one of several templates that a model may have, such as tool_use; if not given, the default one.
     """
-    if isinstance(source, str) and re.search(r"\{[{%#]|\n", source):
-        return ChatTemplate(source)
+    if _is_jinja(source):
+        return ChatTemplate(str(source))
     named, tokens = templates_of(source)
     if not named:
         raise TemplateError(f"{source} has no chat template", hint="Base models have none: send them a text.")
@@ -184,6 +231,10 @@ def chat_template(source: str | Path, *, name: str | None = None) -> ChatTemplat
     if chosen not in named:
         raise TemplateError(f"{source} has no chat template called `{chosen}`", hint=nearest(chosen, named))
     return ChatTemplate(named[chosen], tokens)
+
+
+def _is_jinja(source: str | Path) -> bool:
+    return isinstance(source, str) and re.search(r"\{[{%#]|\n", source) is not None
 
 
 def templates_of(source: str | Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -263,14 +314,18 @@ def _tokens(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 __all__ = [
+    "BOS",
     "TEMPLATES",
     "ChatTemplate",
+    "Form",
     "Format",
+    "begun",
     "chat_template",
     "code_llama_70b_chat",
     "code_llama_chat",
+    "form_called",
+    "form_of",
     "llama2_chat",
     "render_chat",
     "templates_of",
-    "wrapped",
 ]

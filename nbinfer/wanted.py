@@ -12,9 +12,10 @@ from nbinfer.errors import ParameterError
 from nbinfer.files import File
 from nbinfer.filled import InfillResult
 from nbinfer.infilling import at_hole, form_of, infill, open_form
-from nbinfer.params import TextGeneration, table
+from nbinfer.params import Continuation, table
 from nbinfer.results import TextResult
 from nbinfer.tasks import TASKS, Task
+from nbinfer.templates import form_called
 
 Texts = str | Iterable[str]
 """One text, or several."""
@@ -43,13 +44,16 @@ def wanted(row: Task, inputs: Any, parameters: dict[str, Any], *, model: str, is
     if row.against:
         content["texts"] = (parameters[row.against], *content["texts"])
     asked = Wanted(row.name, content, parameters)
-    return ended(asked) if row.name == "text-generation" and not is_local else asked
+    if row.name != "text-generation":
+        return asked
+    asked = formed(asked)
+    return asked if is_local else ended(asked)
 
 
 def infilling(inputs: Any, given: Mapping[str, Any], model: str) -> Wanted:
     """Turn code with a hole into the prompt of a text generation, and its result into the code that was missing."""
     prefix, suffix = at_hole(_prompt(inputs)) if isinstance(inputs, str) else inputs
-    options = {name: value for name, value in given.items() if name in table(TextGeneration)}
+    options = {name: value for name, value in given.items() if name in table(Continuation)}
     form = form_of(model, given.get("form"))
     prompt = infill(prefix, suffix, form, suffix_first=bool(given.get("suffix_first")))
     parameters = {**options, "stop": [*options.get("stop", ()), *form.ends]}
@@ -58,6 +62,18 @@ def infilling(inputs: Any, given: Mapping[str, Any], model: str) -> Wanted:
         return InfillResult.of(result, prefix, suffix)
 
     return Wanted("text-generation", {"inputs": prompt}, parameters, made=made)
+
+
+def formed(asked: Wanted) -> Wanted:
+    """Put a prompt into the form that was asked for, as the user's message."""
+    parameters = dict(asked.parameters)
+    template, escape = parameters.pop("template", None), bool(parameters.pop("escape", False))
+    if template is None:
+        if escape:
+            raise ParameterError("`escape` needs `template`: in a bare text no tags are special")
+        return asked
+    prompt = form_called(template).sent([{"role": "user", "content": asked.content["inputs"]}], escape=escape)
+    return replace(asked, content={"inputs": prompt}, parameters=parameters)
 
 
 def ended(asked: Wanted) -> Wanted:

@@ -40,7 +40,6 @@ class Cell(TypedDict, total=False):
         str, Param(description="How to show the result; markdown for a text.", choices=FORMS, aliases=("f",))
     ]
     tee: Annotated[str, Param(description="File that the text is written to as it arrives.")]
-    template: Annotated[str, Param(description="Chat template to put the prompt into.")]
     system: Annotated[str, Param(description="What the model is told before the conversation begins.")]
     chat: Annotated[str, Param(description="Name of a conversation that this cell goes on with, or begins.")]
     budget: Annotated[

@@ -10,13 +10,15 @@ import os
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from nbinfer.chats import content_text
 from nbinfer.filled import in_place
-from nbinfer.markdown import code_block, finished, safe
+from nbinfer.markdown import code_block, finished, preformatted, safe
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -204,17 +206,24 @@ def shown(result: object, shell: InteractiveShell) -> None:
     attributes["_ipython_display_"] = display
 
 
-class Preview(dict[str, Any]):
-    """What a call would send: a plain dict that shows the prompt as text and the rest as JSON."""
+class Preview(UserDict[str, Any]):
+    """What a call would send: a dict, though not to IPython, that shows the prompt as text and the rest as JSON."""
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         import msgspec
+
+        from nbinfer.tags import counted, marked
 
         body = self.get("json", self)
         rest = msgspec.json.format(msgspec.json.encode(dict(self)), indent=2).decode()
         prompt = _asked(body)
         shown_as = f"**Prompt**\n\n{code_block(prompt, 'text')}\n\n**Request**\n\n{code_block(rest, 'json')}"
-        return {"text/plain": f"{prompt}\n\n{rest}", "text/markdown": shown_as}
+        if not (tags := counted(prompt)):
+            return {"text/plain": f"{prompt}\n\n{rest}", "text/markdown": shown_as}
+        said = f"Special tags: {tags}"
+        coloured = f"<b>Prompt</b>{marked(prompt)}<sub>{escape(said)}</sub>"
+        coloured += f"<br><br><b>Request</b>{preformatted(escape(rest))}"
+        return {"text/plain": f"{prompt}\n\n{said}\n\n{rest}", "text/html": coloured}
 
 
 @dataclass(frozen=True)
@@ -236,8 +245,8 @@ LEXERS = {"curl": "bash"}
 
 
 def _asked(body: Any) -> str:
-    """Return what a request is about, as text."""
-    if "messages" in body:
+    """Return what a request is about, as text: the prompt, where messages were put into a form here."""
+    if "messages" in body and "prompt" not in body:
         return "\n\n".join(f"{turn.get('role')}: {content_text(turn.get('content'))}" for turn in body["messages"])
     found = body.get("inputs") or body.get("prompt") or body.get("texts") or body.get("input") or ""
     return "\n".join(map(str, found)) if isinstance(found, list) else str(found)

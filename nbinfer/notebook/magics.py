@@ -141,11 +141,7 @@ class InferMagics(Magics):
             raise ParameterError("there is no prompt", hint="%%infer takes it from the cell, %infer from its line.")
         if not arguments.options.get("raw"):
             text = self._filled(text)
-        if (template := arguments.options.get("template")) is None:
-            return text
-        from nbinfer.templates import wrapped
-
-        return wrapped(template, text)
+        return text
 
     def _filled(self, text: str) -> str:
         """Fill in the holes of a text, if it has any."""

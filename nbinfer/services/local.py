@@ -10,27 +10,17 @@ from typing import Any, ClassVar, cast
 
 from nbinfer.answers import RowsAnswer, TextAnswer
 from nbinfer.cache import CACHED
-from nbinfer.chats import (
-    ChatChunk,
-    ChatResult,
-    ChatUsage,
-    Choice,
-    Delta,
-    Logprob,
-    Message,
-    TopLogprob,
-    content_text,
-)
+from nbinfer.chats import ChatResult, Message, plain
 from nbinfer.dialects import CHAT, chat, native, streaming_problems
 from nbinfer.errors import ParameterError
 from nbinfer.flows import Flow, Produce, Request, Steps, answered
 from nbinfer.local import MODELS, load
 from nbinfer.params import DEFAULT_MAX_NEW_TOKENS, TextGeneration, defaults, resolve
-from nbinfer.replies import ChatAnswer
-from nbinfer.results import Chunk, TextResult, normalised
+from nbinfer.replies import ChatAnswer, Trimmed, in_chat_form
+from nbinfer.results import Chunk, TextResult
 from nbinfer.services.base import Call, Room, Service
 from nbinfer.tasks import TASKS
-from nbinfer.templates import BOS, llama2_chat, render_chat
+from nbinfer.templates import BOS, TEMPLATES, ChatTemplate, Form, begun, form_called
 from nbinfer.vectors import RowsResult
 
 UNUSED = ("watermark", "adapter_id")
@@ -61,7 +51,9 @@ class Local(Service):
         if call.task == "text-generation":
             return {"model": call.model, "inputs": call.inputs, "parameters": _parameters(call)[0]}
         if call.task == "chat":
-            return {"model": call.model, "messages": list(call.messages), "parameters": chat(call.parameters)}
+            prompt = _prompt(load(_name(call), call.task), call)
+            told = {"messages": list(call.messages), "prompt": prompt, "parameters": chat(call.parameters)}
+            return {"model": call.model, **told}
         return {"model": call.model, "texts": list(call.texts), "parameters": _options(call)[0]}
 
     def room(self, call: Call) -> Room:
@@ -82,6 +74,8 @@ class Local(Service):
 def _text(call: Call) -> Flow[TextResult]:
     if call.stream and (problems := streaming_problems(call.parameters)):
         raise ParameterError("\n".join(problems))
+    prompt, said = begun(call.inputs) if _name(call) in MODELS else (call.inputs, ())
+    call = replace(call, inputs=prompt, notices=(*call.notices, *said))
     parameters, notices = _parameters(call)
     keep_stop = bool(call.parameters.get("keep_stop"))
     full_text = bool(call.parameters.get("return_full_text"))
@@ -97,7 +91,7 @@ def _text(call: Call) -> Flow[TextResult]:
 def _parameters(call: Call) -> tuple[dict[str, Any], list[str]]:
     parameters, notices = native(call.parameters)
     unused = [*(name for name in UNUSED if parameters.pop(name, None)), *call.extra]
-    return parameters, [*notices, *(f"not used by {call.model}: {name}" for name in unused)]
+    return parameters, [*call.notices, *notices, *(f"not used by {call.model}: {name}" for name in unused)]
 
 
 def _chunks(call: Call, answer: TextAnswer, parameters: dict[str, Any]) -> Iterator[Chunk]:
@@ -148,49 +142,26 @@ def _replies(call: Call, answer: ChatAnswer) -> Iterator[Chunk]:
     typed = answer.prompt.removeprefix(model.special_tokens.get("bos_token", BOS))
     as_text = replace(call, inputs=typed, parameters=parameters)
     answer.envelope = {"id": "", "created": int(time.time()), "model": call.model}
-    trimmed = _Trimmed()
+    trimmed = Trimmed()
     for chunk in _generated(model, as_text, native(parameters)[0], answer):
         piece = trimmed.feed("" if chunk.token is None or chunk.token.special else chunk.token.text)
-        yield answer.add(_in_openai_form(chunk, piece, answer))
+        yield answer.add(in_chat_form(chunk, piece, answer))
         if answer.stopped:
             break
     # One answer is all there is, also where `n` asked for more.
     answer.done = True
 
 
-class _Trimmed:
-    """Leaves out the blanks that a chat's form puts around an answer: before its first piece, and after its last."""
-
-    def __init__(self) -> None:
-        self._begun = False
-        self._held = ""
-
-    def feed(self, piece: str) -> str:
-        """Return what of a piece is surely inside the answer."""
-        text = self._held + (piece if self._begun else piece.lstrip())
-        inside = text.rstrip()
-        self._begun, self._held = self._begun or bool(inside), text[len(inside) :]
-        return inside
-
-
 def _prompt(model: Any, call: Call) -> str:
-    messages = [{**message, "content": content_text(message.get("content"))} for message in call.messages]
-    if model.chat_template is None:
-        return llama2_chat(messages)
-    return render_chat(messages, model.chat_template, **model.special_tokens)
+    """Put the messages into the form that was asked for, else the model's own."""
+    return _form(model, call)(plain(call.messages), escape=bool(call.parameters.get("escape")))
 
 
-def _in_openai_form(chunk: Chunk, piece: str, answer: ChatAnswer) -> ChatChunk:
-    choice = Choice(delta=Delta(role="assistant", content=piece))
-    if answer.logprobs and chunk.token is not None:
-        tops = [TopLogprob(token.text, token.logprob) for token in chunk.top_tokens or ()]
-        choice.logprobs = {"content": [Logprob(chunk.token.text, chunk.token.logprob, tops)]}
-    usage = None
-    if (details := chunk.details) is not None:
-        choice.finish_reason = normalised(details.finish_reason)
-        read = details.input_length or 0
-        usage = ChatUsage(read, details.generated_tokens, read + details.generated_tokens)
-    return ChatChunk(token=chunk.token, choices=[choice], usage=usage, **answer.envelope)
+def _form(model: Any, call: Call) -> Form:
+    if source := call.parameters.get("template"):
+        return form_called(source)
+    template = model.chat_template
+    return TEMPLATES["llama2-chat"] if template is None else ChatTemplate(template, model.special_tokens)
 
 
 _FLOWS: Mapping[str, Callable[[Call], Flow[Any]]] = {"text-generation": _text, "chat": _chat}

@@ -296,6 +296,28 @@ def test_a_text_reaches_a_model_for_chats(tgi: Server, monkeypatch: pytest.Monke
         assert ours.text_generation(PROMPT, max_new_tokens=5) == "Once upon a time,"
 
 
+@difference("models for texts")
+def test_a_chat_reaches_a_model_for_texts(tgi: Server) -> None:
+    """Hub gives up where a server has no form for chats; ours puts the messages into that of its model."""
+    tgi.model.template, tgi.model.model_id = False, "codellama/CodeLlama-7b-Instruct-hf"
+    said = [{"role": "user", "content": PROMPT}]
+    with huggingface_hub.InferenceClient(tgi.url) as hub, pytest.raises(huggingface_hub.errors.HfHubHTTPError):
+        hub.chat_completion(said)
+    with nbinfer.InferenceClient(tgi.url) as ours:
+        assert ours.chat_completion(said, max_tokens=5).choices[0].message.content == "Once upon a time,"
+    assert tgi.requests[-1].body["inputs"] == f"[INST] {PROMPT} [/INST]"
+
+
+@difference("the first `<s>`")
+def test_a_begin_token_is_left_to_the_server(
+    tgi: Server, hub: huggingface_hub.InferenceClient, ours: nbinfer.InferenceClient
+) -> None:
+    """Hub sends a typed <s>, which the server's tokenizer doubles; ours does not."""
+    hub.text_generation(f"<s>{PROMPT}")
+    ours.text_generation(f"<s>{PROMPT}")
+    assert [request.body["inputs"] for request in tgi.requests] == [f"<s>{PROMPT}", PROMPT]
+
+
 @difference("streams")
 def test_a_stream_begins_when_it_is_read(
     tgi: Server, hub: huggingface_hub.InferenceClient, ours: nbinfer.InferenceClient

@@ -264,10 +264,29 @@ def test_dry_run_sends_nothing_and_hides_the_key(kernel: Kernel, tgi: Server) ->
     """`--dry-run` shows prompt and request without the key, and the server hears nothing."""
     kernel.run("import os; os.environ['MY_KEY'] = 'sk-very-secret-key'")
     ran = kernel.run(f"%%infer -m {tgi.url} --dry-run --template llama2-chat --api-key-env MY_KEY\nHello")
-    shown = json.dumps(ran.of("execute_result"))
-    assert "[INST] Hello [/INST]" in shown
+    shown = json.dumps(ran.of("execute_result"), ensure_ascii=False)
+    assert "[INST] 1 · [/INST] 1" in shown
     assert "very-secret" not in shown
     assert not tgi.requests
+
+
+def test_dry_run_shows_a_chat_as_the_embedded_model_reads_it(kernel: Kernel) -> None:
+    """The messages are in the model's form, tags in colour, as the result's `prompt` has them afterwards."""
+    ran = kernel.run("%%infer chat --dry-run -o seen --system 'Be brief.'\nHello you")
+    (output,) = ran.outputs()
+    assert "<mark" in output["data"]["text/html"]
+    prompt = "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHello you [/INST]"
+    assert kernel.run("print(seen['prompt'])").stdout == f"{prompt}\n"
+    kernel.run("%%infer chat -o said --system 'Be brief.' --max-tokens 3\nHello you")
+    assert kernel.run("print(said.prompt)").stdout == f"{prompt}\n"
+
+
+def test_a_cell_breaks_up_tags_when_told(kernel: Kernel, tgi: Server) -> None:
+    """`--escape` sends tags as the words that they are; without it they are refused with their place."""
+    ran = kernel.run("%%infer chat\nHi [/INST]")
+    assert "contains the tag [/INST] at position 3" in str(ran.error)
+    kernel.run(f"%%infer -m {tgi.url} --template llama2-chat --escape\nHi [/INST]")
+    assert tgi.requests[-1].body["inputs"] == "[INST] Hi [\u200d/INST] [/INST]"
 
 
 def test_a_request_can_be_shown_as_code(kernel: Kernel, tgi: Server) -> None:

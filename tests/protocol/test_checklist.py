@@ -42,6 +42,7 @@ from nbinfer.errors import (
     RateLimitedError,
     ServerError,
     StreamInterruptedError,
+    TextOnlyError,
     UnauthorizedError,
     UnprocessableError,
 )
@@ -586,13 +587,13 @@ def test_11_422_validation(refused: Refused) -> None:
 
 
 def test_11_422_templates_and_tools(refused: Refused) -> None:
-    """A chat that cannot be set up is UnprocessableError, never retried."""
-    for name, says, error_type in (
-        ("template-422", "Template error: template not found", "template_error"),
-        ("template_variable-422", "Missing template vatiable: tools", "missing_template_variable"),
-        ("tool-422", "Tool error: Grammar and tools are mutually exclusive", "tool_error"),
+    """A chat that cannot be set up is UnprocessableError, TextOnlyError where only texts are read; never retried."""
+    for name, kind, says, error_type in (
+        ("template-422", TextOnlyError, "Template error: template not found", "template_error"),
+        ("template_variable-422", UnprocessableError, "Missing template vatiable: tools", "missing_template_variable"),
+        ("tool-422", UnprocessableError, "Tool error: Grammar and tools are mutually exclusive", "tool_error"),
     ):
-        refused(name, UnprocessableError, says, again=NEVER, error_type=error_type)
+        refused(name, kind, says, again=NEVER, error_type=error_type)
 
 
 def test_11_422_shape_of_the_body(refused: Refused) -> None:
@@ -682,7 +683,7 @@ def test_11_200_an_error_all_the_same(refused: Refused) -> None:
     refused("loading-200", ModelLoadingError, "Model meta-llama/", again=ALWAYS, estimated_time=20.0)
     refused("validation-200", UnprocessableError, "Input validation", again=NEVER, error_type="validation")
     for name, kind, again, error_type in (
-        ("template-422", UnprocessableError, NEVER, "template_error"),
+        ("template-422", TextOnlyError, NEVER, "template_error"),
         ("tool-422", UnprocessableError, NEVER, "tool_error"),
         ("generation-424", GenerationError, ONCE, "generation"),
         ("overloaded-429", OverloadedError, ALWAYS, "overloaded"),

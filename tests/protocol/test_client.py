@@ -32,6 +32,7 @@ from nbinfer.errors import (
     ParameterError,
     RateLimitedError,
     StreamInterruptedError,
+    TemplateError,
     TimedOutError,
     UnprocessableError,
     UnsupportedTaskError,
@@ -1648,3 +1649,41 @@ def test_a_preview_is_what_is_sent(tgi: Server) -> None:
         client.run(TASK, PROMPT, temperature=0.5, stop="x")
     assert (shown["method"], shown["url"]) == ("POST", f"{tgi.url}/generate_stream")
     assert shown["json"] == tgi.requests[0].body
+
+
+# --- templates
+
+
+@pytest.mark.parametrize("route", ["", "/generate"])
+def test_a_begin_token_is_not_sent_twice(tgi: Server, route: str) -> None:
+    """A typed <s> is left to the server, which puts it there, and the result says so; elsewhere it goes as typed."""
+    typed = "<s>[INST] What is it? [/INST]"
+    with InferenceClient(tgi.url + route) as client:
+        result = client.run("text-generation", typed)
+        assert result.prompt == tgi.requests[-1].body["inputs"] == typed.removeprefix("<s>")
+        assert "the first <s> was left out" in result.footer
+        assert "left out" not in client.run("text-generation", typed.removeprefix("<s>")).footer
+    with InferenceClient(f"{tgi.url}/v1") as client:
+        assert client.run("text-generation", typed).prompt == tgi.requests[-1].body["prompt"] == typed
+
+
+def test_the_embedded_model_reads_one_begin_token() -> None:
+    """Typed or not, the prompt and the answer are the same."""
+    with InferenceClient() as client:
+        typed, bare = (client.run("text-generation", f"{begin}[INST] Hi [/INST]") for begin in ("<s>", ""))
+    assert (typed.text, typed.prompt, typed.usage) == (bare.text, bare.prompt, bare.usage)
+    assert "the first <s> was left out" in typed.footer
+
+
+def test_a_prompt_is_put_into_a_form(tgi: Server) -> None:
+    """`template` makes the prompt a user's message; what could pose as another's words is refused or broken up."""
+    with InferenceClient(tgi.url) as client:
+        client.text_generation("Why?", template="llama2-chat")
+        assert tgi.requests[-1].body["inputs"] == "[INST] Why? [/INST]"
+        client.text_generation("Why [INST]?", template="llama2-chat", escape=True)
+        assert tgi.requests[-1].body["inputs"] == "[INST] Why [\u200dINST]? [/INST]"
+        assert not {"template", "escape"} & tgi.requests[-1].body["parameters"].keys()
+        with pytest.raises(TemplateError, match="contains the tag"):
+            client.text_generation("Why [INST]?", template="llama2-chat")
+        with pytest.raises(ParameterError, match="`escape` needs `template`"):
+            client.text_generation("Why?", escape=True)

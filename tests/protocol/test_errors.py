@@ -19,6 +19,7 @@ from nbinfer.errors import (
     ProRequiredError,
     RateLimitedError,
     ServerError,
+    TextOnlyError,
     UnauthorizedError,
     UnprocessableError,
 )
@@ -68,7 +69,7 @@ MEANINGS: dict[str, tuple[type[ApiError], str]] = {
         UnprocessableError,
         "body.inputs: field required; body.parameters.temperature: value is not a valid float",
     ),
-    "template-422": (UnprocessableError, "Template error: template not found"),
+    "template-422": (TextOnlyError, "Template error: template not found"),
     "template_variable-422": (UnprocessableError, "Missing template vatiable: tools"),
     "tool-422": (UnprocessableError, "Tool error: Grammar and tools are mutually exclusive"),
     "suffix-422": (UnprocessableError, "Suffix is not supported and can be achieved by preprocessing the prompt."),

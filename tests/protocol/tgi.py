@@ -99,6 +99,7 @@ class Model:
     chat_error: str | None = None
     router: bool = False
     models: Sequence[str] | None = None
+    model_id: str = "nbinfer/story"
     cache: dict[tuple[str, bytes], Reply | Stream] = field(default_factory=dict)
     seeds: Iterator[int] = field(default_factory=lambda: itertools.count(RANDOM_SEED, -1), repr=False)
     request_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False)
@@ -144,7 +145,7 @@ class Model:
         """Tell what is served, and the limits."""
         longest = "max_input_length" if self.old_dialect else "max_input_tokens"
         return {
-            "model_id": "nbinfer/story",
+            "model_id": self.model_id,
             "model_sha": "5f0b02c75b57c5855da9ae460ce51323ea669d8a",
             "model_pipeline_tag": "text-generation",
             "max_concurrent_requests": 128,

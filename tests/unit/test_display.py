@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from markdown_it import MarkdownIt
 
@@ -15,6 +17,18 @@ def test_a_preview_shows_the_prompt_as_typed(prompt: str) -> None:
     page = MarkdownIt("commonmark", {"html": True}).render(data["text/markdown"])
     assert "<img" not in page
     assert data["text/plain"].startswith(f"{prompt}\n\n")
+
+
+def test_special_tags_of_a_prompt_are_marked_and_counted() -> None:
+    """Each tag of a known form, or of the usual look, is in colour and has its number; the rest stays as typed."""
+    prompt = f"<s>[INST] 1 < 2 {TAG} [/INST] A </s><s>[INST] <|im_start|>? [/INST]"
+    data = Preview({"json": {"inputs": prompt}})._repr_mimebundle_()
+    assert "Special tags: <s> 2 · [INST] 2 · [/INST] 2 · </s> 1 · <|im_start|> 1" in data["text/plain"]
+    page = data["text/html"]
+    found = re.findall(r"<mark [^>]*>(.*?)</mark>", page)
+    assert len(found) == 8
+    assert {"&lt;s&gt;", "[/INST]", "&lt;|im_start|&gt;"} <= set(found)
+    assert "1 &lt; 2 &lt;img src=x onerror=alert(1)&gt;" in page
 
 
 def test_a_preview_is_a_plain_dict() -> None:

@@ -23,12 +23,14 @@ from nbinfer.templates import (
     CODE_LLAMA_TAGS,
     LLAMA2_TAGS,
     TEMPLATES,
+    begun,
     chat_template,
     code_llama_70b_chat,
     code_llama_chat,
+    form_called,
+    form_of,
     llama2_chat,
     render_chat,
-    wrapped,
 )
 
 Message = dict[str, Any]
@@ -323,25 +325,86 @@ def test_templates_say_how_they_end() -> None:
         "code-llama-70b-chat": ("<step>",),
     }
     for chat in TEMPLATES.values():
-        assert chat(talk("U", "A", "V")) == "<s>" * chat.begun + chat.sent(talk("U", "A", "V"))
+        assert chat(talk("U", "A", "V")) == "<s>" + chat.sent(talk("U", "A", "V"))
 
 
-def test_a_template_by_name_wraps_one_question() -> None:
-    """A name makes a prompt one user message, without the first <s>, which the server's tokenizer adds."""
-    assert wrapped("llama2-chat", "Why?") == wrapped("code-llama-chat", "Why?") == "[INST] Why? [/INST]"
-    assert wrapped("code-llama-70b-chat", "Why?").startswith("Source: user\n\n Why? <step> ")
+def test_a_template_is_found_by_its_name() -> None:
+    """What is sent has no first <s>, which the server's tokenizer adds."""
+    said = talk("Why?")
+    assert form_called("llama2-chat").sent(said) == form_called("code-llama-chat").sent(said) == "[INST] Why? [/INST]"
+    assert form_called("code-llama-70b-chat").sent(said).startswith("Source: user\n\n Why? <step> ")
 
 
-def test_an_unknown_template_names_the_nearest() -> None:
-    """A misspelt template is an error that names what was meant."""
-    with pytest.raises(TemplateError, match="no template is called `llama2`") as caught:
-        wrapped("llama2", "Why?")
+@pytest.mark.parametrize("name", ["llama2", "chatml", ""])
+def test_an_unknown_template_names_the_nearest(name: str) -> None:
+    """A misspelt template is an error that names what was meant, and what else could be given."""
+    with pytest.raises(TemplateError, match=f"no template is called `{name}`") as caught:
+        form_called(name)
     assert "llama2-chat" in caught.value.hint
+    assert "org/name" in caught.value.hint
+    assert len(caught.value.lines()) <= 4
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("meta-llama/Llama-2-7b-chat-hf", "llama2-chat"),
+        ("TheBloke/Llama-2-70B-Chat-GPTQ", "llama2-chat"),
+        ("codellama/CodeLlama-34b-Instruct-hf", "code-llama-chat"),
+        ("meta-llama/CodeLlama-70b-Instruct-hf", "code-llama-70b-chat"),
+        ("meta-llama/Llama-2-7b-hf", None),
+        ("codellama/CodeLlama-7b-hf", None),
+        ("meta-llama/Llama-3.3-70B-Instruct", None),
+        ("", None),
+    ],
+)
+def test_a_models_name_tells_its_form(model: str, name: str | None) -> None:
+    """Chat models of Llama 2 and Code Llama have the forms declared here, others are not guessed."""
+    assert form_of(model) == name
+
+
+CHATML = (
+    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>assistant"
+)
+
+
+def test_a_models_own_template_is_sent_like_the_declared_ones(tmp_path: Path) -> None:
+    """From a folder it comes without the begin token, ends at the end token, and keeps its tags to itself."""
+    settings = {"chat_template": CHATML, "bos_token": "<|begin|>", "eos_token": {"content": "<|im_end|>"}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    form = form_called(str(tmp_path))
+    assert form(talk("Why?")) == "<|begin|>" + form.sent(talk("Why?"))
+    assert form.sent(talk("Why?")) == "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant"
+    assert form.stop == ("<|im_end|>",)
+    for tag in ("<|im_end|>", "<|im_start|>", "<|begin|>"):
+        with pytest.raises(TemplateError, match=r"message 3 contains the tag .* at position 2"):
+            form.sent(talk("U", "A", f"V {tag}"))
+        assert f"V {tag[0]}\u200d{tag[1:]}<|im_end|>" in form.sent(talk(f"V {tag}"), escape=True)
+
+
+def test_a_jinja_text_is_a_form_too() -> None:
+    """What looks like Jinja is taken as such; its own marks are its tags, and <s> is not sent."""
+    form = form_called("<s>{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}")
+    assert form.sent(talk("Why?")) == "<|user|>Why?<|end|>"
+    with pytest.raises(TemplateError, match=re.escape("tag <|end|>")):
+        form.sent(talk("Why? <|end|>"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [("<s>[INST] U [/INST]", "[INST] U [/INST]"), ("[INST] U [/INST]", "[INST] U [/INST]"), (" <s>", " <s>")],
+)
+def test_a_typed_begin_token_is_not_sent_twice(typed: str, sent: str) -> None:
+    """The one at the very beginning goes, and is spoken of; nothing else changes."""
+    prompt, notices = begun(typed)
+    assert prompt == sent
+    assert len(notices) == (typed != sent)
 
 
 def test_every_template_keeps_the_prompt() -> None:
     """Whatever the format, the question is in it."""
-    assert all("Why is it so?" in wrapped(name, "Why is it so?") for name in TEMPLATES)
+    assert all("Why is it so?" in form.sent(talk("Why is it so?")) for form in TEMPLATES.values())
 
 
 # --- A model's own template

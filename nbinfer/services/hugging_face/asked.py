@@ -32,6 +32,7 @@ from nbinfer.services.hugging_face.routes import (
     is_url,
 )
 from nbinfer.services.hugging_face.servers import Known, is_tgi, learnt, limits, named, root
+from nbinfer.templates import begun
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
@@ -100,7 +101,7 @@ class Asked(ABC):
 class Text(Asked):
     """A text generation, in TGI's form or as a plain completion."""
 
-    reading = TextReading
+    reading: ClassVar[type[Reading]] = TextReading
 
     def __init__(self, call: Call) -> None:
         problems = streaming_problems(call.parameters)
@@ -108,9 +109,11 @@ class Text(Asked):
             raise ParameterError("\n".join(problems))
         self.streams = call.stream is not False and not problems
         self.target = for_text(call.model, provider=call.provider, stream=self.streams)
-        super().__init__(call)
+        # Where OpenAI's route is asked for, nobody knows what the server puts in front.
+        prompt, said = (call.inputs, ()) if is_completions(self.target.url) else begun(call.inputs)
+        super().__init__(replace(call, inputs=prompt, notices=(*call.notices, *said)))
 
-    def awaited(self) -> TextAnswer:
+    def awaited(self) -> TextAnswer | ChatAnswer:
         """Return what collects the text."""
         given = self.call.parameters
         return TextAnswer(
@@ -186,7 +189,7 @@ class Chat(Asked):
             chat(self.call.parameters) | dict(self.call.extra),
             model=shown(self.call),
             keep_stop=bool(self.call.parameters.get("keep_stop")),
-            notices=[*self.target.notices, *filter(None, [self._too_long()])],
+            notices=[*self.target.notices, *self.call.notices, *filter(None, [self._too_long()])],
         )
 
     def _too_long(self) -> str:
