@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import keyword
 import shlex
@@ -261,15 +262,21 @@ def help_text() -> str:
 
 
 def _help_lines() -> Iterator[str]:
+    from nbinfer.interpolation import PIPES
+
     yield "%%infer [TASK] [-m MODEL] [-o NAME] [flags]     the cell below is the prompt"
     yield "%infer  [flags] PROMPT"
     yield ""
     yield "{{ name }} in the prompt is filled in from your variables. The result is data: str(r), r.to_frame(),"
     yield "r.tokens; it is also in `_` and `nbinfer.last`. Interrupting the cell keeps what has arrived."
     yield ""
+    yield "Pipes, behind a value: {{ rows | json }}"
+    for name, pipe in PIPES.items():
+        yield f"  {name:<31} {inspect.getdoc(pipe)}"
+    yield ""
     yield "Tasks:"
     for task in TASKS.values():
-        yield f"  {', '.join((task.name, *task.aliases)):<32}{task.description}"
+        yield f"  {', '.join((task.name, *task.aliases)):<31} {task.description}"
     groups = [(task.name.replace("-", " ").capitalize(), table(task.parameters)) for task in TASKS.values()]
     for title, rows in (("The cell", cell_rows()), *((title, rows) for title, rows in groups if rows)):
         yield ""

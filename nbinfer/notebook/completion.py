@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 _NOTHING: SimpleMatcherResult = {"completions": []}
 _MAGIC_LINE = re.compile(r"\s*(?:[\w.]+\s*=\s*)?(%%?infer)\s")
 _HOLE = re.compile(r"\{\{\s*(\w*)$")
+_PIPE = re.compile(r"\{\{[^{}\n]*\|\s*(\w*)$")
 
 
 @context_matcher()  # type: ignore[untyped-decorator]
 def complete(context: CompletionContext) -> SimpleMatcherResult:
-    """Offer what fits at the cursor of a magic's line, or of a `{{` in its cell; otherwise nothing."""
+    """Offer what fits at the cursor of a magic's line, or in a `{{` of its cell; otherwise nothing."""
     before = context.text_until_cursor
     if context.full_text.lstrip().startswith("%%infer") and context.cursor_line > 0:
-        hole = _HOLE.search(before)
-        return _matching(hole.group(1), _variables(), "variable") if hole else _NOTHING
+        return _in_hole(before)
     if not _MAGIC_LINE.match(before):
         return _NOTHING
     words = before.split()
@@ -41,6 +41,17 @@ def complete(context: CompletionContext) -> SimpleMatcherResult:
         task = next((TASK_WORDS[said] for said in words if said in TASK_WORDS), "text-generation")
         return _matching(word, _flags(task), "flag")
     return _matching(word, TASK_WORDS, "task") if before.lstrip().startswith("%%") else _NOTHING
+
+
+def _in_hole(before: str) -> SimpleMatcherResult:
+    """Offer variables at the beginning of a hole in a prompt, and pipes behind a bar."""
+    if hole := _HOLE.search(before):
+        return _matching(hole[1], _variables(), "variable")
+    if pipe := _PIPE.search(before):
+        from nbinfer.interpolation import PIPES
+
+        return _matching(pipe[1], PIPES, "pipe")
+    return _NOTHING
 
 
 def _matching(fragment: str, offered: Iterable[str], kind: str) -> SimpleMatcherResult:

@@ -312,6 +312,8 @@ def test_tab_completes_flags_models_values_and_variables(kernel: Kernel) -> None
     assert "markdown" in kernel.complete("%%infer -f ma")
     assert kernel.complete("%%infer --template ll") == ["llama2-chat"]
     assert "hero" in kernel.complete("%%infer\nA story about {{ he")
+    assert kernel.complete("%%infer\nA story about {{ hero | j") == ["join", "json"]
+    assert kernel.complete("%%infer\nA story about {{ hero | join | in") == ["indent"]
     assert kernel.complete("x = %infer --max-n") == ["--max-new-tokens"]
     assert "temperament" in kernel.complete("tempera")
 
