@@ -1,7 +1,9 @@
 """`transformers serve`, an OpenAI-compatible server that no one here wrote."""
 
+import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 from environments import peer
 
 from nbinfer.client import InferenceClient
-from nbinfer.errors import BadRequestError
+from nbinfer.errors import BadRequestError, ServerError
 
 pytestmark = pytest.mark.needs("transformers")
 PROMPT = "Once upon a time"
@@ -24,14 +26,27 @@ LENGTH = 24
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a model; return its folder."""
+    folder = tmp_path_factory.mktemp("made") / "model"
+    maker = [str(peer("transformers") / "python"), str(Path(__file__).with_name("tiny_model.py")), str(folder)]
+    subprocess.run(maker, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Run the server with a model made here; return its address and the name of the model."""
-    folder = tmp_path_factory.mktemp("served")
+    with serving(model, tmp_path_factory.mktemp("served")) as url:
+        yield url, str(model)
+
+
+@contextlib.contextmanager
+def serving(model: Path, folder: Path) -> Iterator[str]:
+    """Run the server with a model and return its address."""
     (folder / "home" / "hub").mkdir(parents=True)
-    model, log = folder / "model", folder / "log"
+    log = folder / "log"
     environment = os.environ | {"HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
-    maker = [str(peer("transformers") / "python"), str(Path(__file__).with_name("tiny_model.py")), str(model)]
-    subprocess.run(maker, check=True, capture_output=True, env=environment)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [str(peer("transformers") / "transformers"), "serve", str(model), "--port", str(port)]
@@ -42,7 +57,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
         url = f"http://127.0.0.1:{port}"
         try:
             wait_for(url, server, log)
-            yield url, str(model)
+            yield url
         finally:
             server.terminate()
 
@@ -109,6 +124,32 @@ def test_chats_are_those_of_hubs_client(url: str, place: str) -> None:
     assert streamed == str(result) == expected.choices[0].message.content
     assert result.finish_reason == expected.choices[0].finish_reason == "length"
     assert result.usage.output_tokens == LENGTH
+
+
+def test_a_form_rendered_here_is_the_servers(url: str, served: tuple[str, str]) -> None:
+    """With the model's own template from its folder the answer, as a text, is that of the server's chat."""
+    with InferenceClient(url) as client:
+        expected = str(client.run("chat", ASKED, max_tokens=LENGTH)).strip()
+        result = client.run("chat", ASKED, max_tokens=LENGTH, template=served[1])
+        assert str(result).strip() == expected
+        assert result.prompt == f"user: {PROMPT}\nassistant:"
+        assert (result.usage.output_tokens, result.finish_reason) == (LENGTH, "length")
+        pieces = client.chat_completion(ASKED, max_tokens=LENGTH, template=served[1], stream=True)
+        assert "".join(piece.choices[0].delta.content for piece in pieces).strip() == expected
+
+
+def test_a_server_without_a_form_is_sent_a_text(model: Path, tmp_path: Path) -> None:
+    """It fails at a chat and does not say why; a form that is told makes a text of it, which it continues."""
+    bare = Path(shutil.copytree(model, tmp_path / "bare"))
+    (bare / "chat_template.jinja").unlink()
+    with serving(bare, tmp_path / "served") as url:
+        with InferenceClient(f"{url}/v1") as client, pytest.raises(ServerError):
+            client.run("chat", ASKED, max_tokens=LENGTH, retries=0)
+        client = InferenceClient(f"{url}/v1")
+        result = client.run("chat", ASKED, max_tokens=LENGTH, template="llama2-chat")
+        assert result.prompt == f"[INST] {PROMPT} [/INST]"
+        assert str(result) == client.text_generation(result.prompt, max_new_tokens=LENGTH).strip()
+        client.close()
 
 
 def served_name(url: str) -> str:
