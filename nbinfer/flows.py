@@ -6,6 +6,7 @@ result: httpx's auth flow, widened to streams. The two drivers perform it, one b
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from nbinfer.results import Chunk, Result
 LONGEST_WAIT = 60.0
 LONGEST_LOADING_WAIT = 30.0
 BETWEEN_LOOKS = 5.0
+JITTER = 0.25
 LARGEST_BODY = 64 * 2**20
 SECRET_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "cookie", "proxy-authorization"})
 
@@ -195,7 +197,9 @@ def broken_off(error: InferError, so_far: Result) -> InferError:
 
 
 def pause(error: InferError, tries: int, retries: int, *, waited: float = 0.0) -> float | None:
-    """Return how long to wait before the next try: as the service asks, else 1, 2, 4 … seconds; None for no more.
+    """Return how long to wait before the next try: as the service asks, else about 1, 2, 4 … s; None for no more.
+
+    About, so that those who were refused together do not all come back together.
 
     `waited` is how long the call has been refused. Where time counts and not tries, only 0 retries mean none.
     """
@@ -206,7 +210,7 @@ def pause(error: InferError, tries: int, retries: int, *, waited: float = 0.0) -
     if isinstance(error, ModelLoadingError) and error.estimated_time is not None:
         return min(max(error.estimated_time, 1.0), LONGEST_LOADING_WAIT)
     seconds = _retry_after(error.headers)
-    seconds = float(2**tries) if seconds is None else seconds
+    seconds = 2**tries * random.uniform(1 - JITTER, 1 + JITTER) if seconds is None else seconds  # noqa: S311
     return seconds if seconds <= LONGEST_WAIT else None
 
 

@@ -22,6 +22,8 @@ FIRST = ("label", "word", "token_str", "answer", "entity_group", "entity", "scor
 """Columns that a reader looks for; the others follow as they came."""
 TEXTS = ("summary_text", "translation_text", "generated_text", "text")
 """Where the records of tasks that write hold their text."""
+ALL_BLACK = "the image is all black: a safety filter may have blanked it"
+"""Servers do not say so themselves."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,7 +142,9 @@ class ImageResult(Result):
     def of(cls, answer: Any, *, unit: str = "", prompt: str = "", **facts: Any) -> Self:
         """Return the result that holds an answer."""
         del unit
-        return cls(image=answer, prompt=prompt, **facts)
+        black = answer is not None and answer.convert("RGB").getbbox() is None
+        notices = (*facts.pop("notices", ()), *([ALL_BLACK] if black else []))
+        return cls(image=answer, prompt=prompt, notices=notices, **facts)
 
     @property
     def answer(self) -> Any:

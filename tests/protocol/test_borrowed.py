@@ -223,12 +223,8 @@ def test_other_methods_of_hub_are_passed_on(name: str, server: Serverless, asked
 
 
 @pytest.mark.parametrize("name", ["text_to_image", "image_to_image"])
-def test_images_are_asked_for_as_hub_does(
-    name: str, server: Serverless, asked: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_are_asked_for_as_hub_does(name: str, server: Serverless, asked: Callable[..., Any]) -> None:
     """An image is wished as PNG, and hub's own reader makes it an image of Pillow."""
-    monkeypatch.setattr("huggingface_hub.inference._client._bytes_to_image", lambda content: content)
-    monkeypatch.setattr(borrowed, "WITH_PILLOW", ())
     args = ("A cat",) if name == "text_to_image" else (IMAGE, "A cat")
     where = address(server, name.replace("_", "-"))
     assert asked(where, name, *args, guidance_scale=2.5) == of_hub(where, name, *args, guidance_scale=2.5)

@@ -2,10 +2,11 @@ from click.testing import CliRunner
 
 from nbinfer.catalogue import known
 from nbinfer.cli import commands
+from nbinfer.infilling import infill_of
 from nbinfer.known import KNOWN, too_long
 from nbinfer.services import locate
 from nbinfer.tasks import TASKS
-from nbinfer.templates import TEMPLATES
+from nbinfer.templates import TEMPLATES, form_of
 
 
 def test_known_models_are_what_can_be_asked() -> None:
@@ -23,6 +24,14 @@ def test_the_posts_models_are_known() -> None:
     named = " ".join(model.id for model in KNOWN)
     for part in ("Llama-2-70b-chat", "CodeLlama-7b-hf", "CodeLlama-34b-Instruct", "stable-diffusion-xl-base-1.0"):
         assert part in named
+
+
+def test_known_models_have_the_forms_of_their_names() -> None:
+    """The template of a chat model and the markers of a code model are those that a call to it uses."""
+    for model in KNOWN:
+        assert (form_of(model.id) or "") == model.template
+        form = infill_of(model.id)
+        assert (" ".join(form.markers) if form else "") == model.infill
 
 
 def test_known_models_are_a_table() -> None:

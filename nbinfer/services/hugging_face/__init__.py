@@ -14,10 +14,12 @@ from nbinfer.dialects import as_chat
 from nbinfer.errors import ChatOnlyError, TextOnlyError
 from nbinfer.flows import Flow, Request, answered
 from nbinfer.known import context_of
+from nbinfer.records import ImageResult
 from nbinfer.services.base import Call, Room, Service, estimated
 from nbinfer.services.hugging_face.about import ABOUT
 from nbinfer.services.hugging_face.asked import Asked, Chat, Text
 from nbinfer.services.hugging_face.borrowed import Borrowed, ProvidersChat
+from nbinfer.services.hugging_face.images import Images
 from nbinfer.services.hugging_face.rendered import Rendered
 from nbinfer.services.hugging_face.rows import BY_PATH, Rows
 from nbinfer.services.hugging_face.servers import root
@@ -29,6 +31,7 @@ FORMS: Mapping[str, type[Asked]] = {
     "chat": Chat,
     **dict.fromkeys(BY_PATH, Rows),
     **dict.fromkeys(BORROWED, Borrowed),
+    **dict.fromkeys((task for task in BORROWED if TASKS[task].result is ImageResult), Images),
     **ABOUT,
 }
 """Task → the way to ask for it."""

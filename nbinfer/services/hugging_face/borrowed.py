@@ -32,7 +32,7 @@ from nbinfer.errors import (
     without_secrets,
 )
 from nbinfer.files import media_type, read
-from nbinfer.flows import Ask, Produce, Read, Request, Response, Steps
+from nbinfer.flows import Ask, Produce, Read, Request, Response, Steps, Timeout
 from nbinfer.records import AudioResult, RecordsResult, WrittenResult, written
 from nbinfer.results import Chunk
 from nbinfer.services.base import Call
@@ -146,7 +146,14 @@ class Borrowed(Asked):
         response = yield from self.opened(request)
         body: bytes = yield Read()
         self.answer.headers = response.headers
+        body = yield from self.whole(request, body)
         yield Produce(self._answered(request, response, body))
+
+    def whole(self, request: Request, body: bytes) -> Generator[Ask, Any, bytes]:
+        """Return the answer as hub reads it."""
+        del request
+        yield from ()
+        return body
 
     def _run(self, answer: bytes | None = None) -> Any:
         """Run hub's method: up to its request, or past it."""
@@ -210,23 +217,15 @@ class Borrowed(Asked):
             self.arguments[self._file], self._kind = read(file)
 
     def _fetched(self, url: str) -> Generator[Ask, Any, None]:
-        """Fetch the file from its address, where no key goes."""
-        for _ in range(REDIRECTS):
-            request = Request(url=url, method="GET", timeout=self.call.timeout)
-            response: Response = yield request
-            if response.status not in {301, 302, 303, 307, 308} or "location" not in response.headers:
-                break
-            url = urljoin(url, response.headers["location"])
-        body: bytes = yield Read()
-        if response.status != 200:
-            raise api_error(response.status, body, url=url, headers=response.headers, secrets=request.secrets)
+        """Fetch the file from its address."""
+        body, response = yield from fetched(url, self.call.timeout)
         said = response.headers.get("content-type", "").partition(";")[0].strip()
         self.arguments[self._file] = body
         self._kind = said if said.startswith(("image/", "audio/", "video/")) else media_type(body)
 
     def _answered(self, request: Request, response: Response, body: bytes) -> Iterator[Chunk]:
         """Let hub read the answer, unless it is a refusal."""
-        said = _json(body)
+        said = read_json(body)
         if isinstance(said, dict) and said.get("error"):
             raise api_error(response.status, body, url=request.url, headers=response.headers, secrets=request.secrets)
         with _explained(lambda _: self._unreadable(request, body), request.secrets):
@@ -289,6 +288,23 @@ class ProvidersChat(Chat):
         yield from ()
 
 
+def fetched(
+    url: str, timeout: Timeout, check: Callable[[str], None] = lambda _: None
+) -> Generator[Ask, Any, tuple[bytes, Response]]:
+    """Fetch what is at an address, to which no key goes; `check` may refuse it, and each to which it sends on."""
+    for _ in range(REDIRECTS):
+        check(url)
+        request = Request(url=url, method="GET", timeout=timeout)
+        response: Response = yield request
+        if response.status not in {301, 302, 303, 307, 308} or "location" not in response.headers:
+            break
+        url = urljoin(url, response.headers["location"])
+    body: bytes = yield Read()
+    if response.status != 200:
+        raise api_error(response.status, body, url=url, headers=response.headers, secrets=request.secrets)
+    return body, response
+
+
 def _start(call: Call) -> tuple[str, str, tuple[str, ...]]:
     """Return the model as hub is told it, the provider if it is not Hugging Face itself, and notices."""
     if is_url(call.model):
@@ -336,7 +352,8 @@ def _is_whole(answer: Any) -> bool:
     return all(value is not None and _is_whole(value) for value in values)
 
 
-def _json(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
+    """Return what JSON holds, None where the bytes are none."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -368,4 +385,4 @@ def _explained(other: Callable[[Exception], InferError], secrets: tuple[str, ...
         raise other(error) from error
 
 
-__all__ = ["Borrowed", "ProvidersChat", "lent", "methods"]
+__all__ = ["Borrowed", "ProvidersChat", "fetched", "lent", "methods", "read_json"]
