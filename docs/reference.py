@@ -20,6 +20,7 @@ from nbinfer.local import MODELS
 from nbinfer.notebook.arguments import cell_rows, flags, help_text
 from nbinfer.notebook.magics import LOCAL_SAMPLING
 from nbinfer.params import SEEDS, Call, Param, TextGeneration, table
+from nbinfer.runs.sweep import Run
 from nbinfer.services import SERVICES
 from nbinfer.services.local import UNUSED
 from nbinfer.tasks import TASKS
@@ -47,6 +48,7 @@ RETURNED = (
     chats.Function,
     chats.ChatUsage,
     flows.Timeout,
+    Run,
 )
 """What the calls take and return, beside the public names."""
 

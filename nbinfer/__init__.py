@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbinfer.keys import doctor, login, notebook_login
     from nbinfer.records import AudioResult, ImageResult, RecordsResult
     from nbinfer.results import Result, TextResult
+    from nbinfer.runs.sweep import Sweep, sweep
     from nbinfer.vectors import EmbeddingResult, RankResult, SimilarityResult, SparseResult
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ _HOMES = {
     "RecordsResult": "nbinfer.records",
     "SimilarityResult": "nbinfer.vectors",
     "SparseResult": "nbinfer.vectors",
+    "Sweep": "nbinfer.runs.sweep",
     "TextResult": "nbinfer.results",
     "Timeout": "nbinfer.flows",
     "conversations": "nbinfer.conversation",
@@ -45,6 +47,7 @@ _HOMES = {
     "models": "nbinfer.catalogue",
     "notebook_login": "nbinfer.keys",
     "sse": "nbinfer",
+    "sweep": "nbinfer.runs.sweep",
     "templates": "nbinfer",
 }
 """Public name → the module it is imported from when first used: loading the extension must cost nothing."""
@@ -100,6 +103,7 @@ __all__ = [
     "RecordsResult",
     "SimilarityResult",
     "SparseResult",
+    "Sweep",
     "TextResult",
     "Timeout",
     "conversations",
@@ -110,5 +114,6 @@ __all__ = [
     "models",
     "notebook_login",
     "sse",
+    "sweep",
     "templates",
 ]

@@ -435,6 +435,13 @@ class AsyncInferenceClient(_Client, AsyncHubMethods):
 
     _kind = "AsyncClient"
 
+    @classmethod
+    def like(cls, other: InferenceClient) -> Self:
+        """Return a client with the settings of a sync one, and with what that has learnt of servers."""
+        twin = cls.__new__(cls)
+        vars(twin).update(vars(other), _clients=Clients(cls._kind))
+        return twin
+
     async def __aenter__(self) -> Self:
         """Return the client itself."""
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -144,7 +145,26 @@ class ImageResult(Result):
         del unit
         black = answer is not None and answer.convert("RGB").getbbox() is None
         notices = (*facts.pop("notices", ()), *([ALL_BLACK] if black else []))
-        return cls(image=answer, prompt=prompt, notices=notices, **facts)
+        made = cls(image=answer, prompt=prompt, notices=notices, **facts)
+        if answer is not None:
+            # Pillow writes it into every PNG file that is made of this image.
+            answer.encoderinfo = {"pnginfo": made.account()}
+        return made
+
+    def account(self) -> Any:
+        """Return how the image came to be, as Pillow writes it into a PNG file: prompt, parameters, model, seconds."""
+        from PIL.PngImagePlugin import PngInfo
+
+        seconds = "" if self.timings.total is None else f"{self.timings.total:.3f}"
+        texts = {"prompt": self.prompt, "model": self.model, "seconds": seconds, "Software": "nbinfer"}
+        texts |= {
+            name: value if isinstance(value, str) else json.dumps(value, default=str)
+            for name, value in self.parameters.items()
+        }
+        info = PngInfo()
+        for name, text in texts.items():
+            info.add_itxt(name[:79], str(text))
+        return info
 
     @property
     def answer(self) -> Any:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import io
 import keyword
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ from typing import Annotated, Any, TypedDict
 
 from nbinfer.errors import ParameterError, nearest
 from nbinfer.params import Call, Param, names, read_object, table
+from nbinfer.records import ImageResult
 from nbinfer.snippets import LANGUAGES
-from nbinfer.tasks import FORMS, TASKS
+from nbinfer.tasks import FORMS, TASKS, Task
 
 TASK_WORDS: Mapping[str, str] = {word: task.name for task in TASKS.values() for word in (task.name, *task.aliases)}
 """What may be written as the task of a cell, and the task it means."""
@@ -23,8 +25,16 @@ OF_CALLS = ("base_url", "provider", "bill_to", "timeout", "retries", "bridge")
 """Options of a call that are flags under their own name; the magics have their own words for the others."""
 
 
+MOST_VALUES = 1000
+"""More values in a row than that are hardly meant."""
 OF_CHATS = ("system", "chat", "budget")
 """Options of the magics that only a chat has."""
+
+
+class Several(tuple[Any, ...]):
+    """The values of a flag that was given more than one: each makes a run of its own."""
+
+    __slots__ = ()
 
 
 class Cell(TypedDict, total=False):
@@ -48,6 +58,7 @@ class Cell(TypedDict, total=False):
         Param(description="Most tokens of a conversation to send; its oldest turns are left out.", usual=(2000,), ge=1),
     ]
     replace: Annotated[bool, Param(description="Put the finished code into the next cell too.")]
+    save: Annotated[str, Param(description="Folder that images are written to, and the table of several runs.")]
     lines: Annotated[bool, Param(description="Take each line of the cell as a text of its own.")]
     raw: Annotated[bool, Param(description="Send the prompt as typed: fill in no `{{ names }}`.")]
     dry_run: Annotated[bool, Param(description="Show the rendered prompt and the request; send nothing.")]
@@ -60,9 +71,25 @@ class Cell(TypedDict, total=False):
     help: Annotated[bool, Param(description="Show this help.", aliases=("h",))]
 
 
+class Images(TypedDict, total=False):
+    """What the magics do with a task that makes images."""
+
+    n: Annotated[int, Param(description="Make this many images, each with a seed of its own.", usual=(4,), ge=1)]
+
+
 def cell_rows() -> dict[str, Param]:
     """Return the magics' own options: those above, and the ways to make a call that are no secret."""
     return {**table(Cell), **{name: row for name, row in table(Call).items() if name in OF_CALLS}}
+
+
+def flag_of(name: str) -> str:
+    """Return the flag that sets an option."""
+    return next(row.flag for row in cell_rows().values() if row.name == name)
+
+
+def rows_of(task: Task) -> dict[str, Param]:
+    """Return the options that a task has in a cell."""
+    return {**table(task.parameters), **(table(Images) if task.result is ImageResult else {})}
 
 
 @functools.cache
@@ -72,7 +99,7 @@ def flags(task: str = "") -> Mapping[str, Param]:
     Tasks may use one word for different options, but never one that takes a value and one that takes none.
     """
     tasks = [TASKS[task]] if task else TASKS.values()
-    of_tasks = (row for task in tasks for row in table(task.parameters).values())
+    of_tasks = (row for task in tasks for row in rows_of(task).values())
     found: dict[str, Param] = {}
     for row in (*cell_rows().values(), *of_tasks):
         for name in (row.name, *row.aliases):
@@ -198,18 +225,42 @@ def _set(found: Line, typed: str, flag: str, given: str | bool) -> None:  # noqa
         owners = [task for task in TASKS if flag in flags(task)]
         hint = f"It belongs to {owners[0]}. {nearest(typed, [f for f in flags(found.task) if len(f) > 2])}"
         raise ParameterError(f"{found.task} has no {typed}", hint=hint.partition(" Known:")[0])
-    value = _parsed(row, typed, given) if isinstance(given, str) else given
-    own = found.options if row.name in cell_rows() else found.parameters
-    if row.name in own and not isinstance(value, list):
+    is_cells = row.name in cell_rows() or row in table(Images).values()
+    may_vary = row.name == "model" or not is_cells
+    value = _parsed(row, typed, given, may_vary=may_vary) if isinstance(given, str) else given
+    own = found.options if is_cells else found.parameters
+    if row.name not in own:
+        own[row.name] = value
+    elif isinstance(value, list):
+        own[row.name] += value
+    elif may_vary:
+        own[row.name] = Several((*_values(own[row.name]), *_values(value)))
+    else:
         raise ParameterError(f"{typed} is given twice")
-    own[row.name] = own[row.name] + value if row.name in own else value
 
 
-def _parsed(row: Param, flag: str, text: str) -> Any:
+def _values(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, Several) else (value,)
+
+
+def _parsed(row: Param, flag: str, text: str, *, may_vary: bool) -> Any:
+    """Read the value of a flag, or several: `1..4`, `0.2,0.7`, names with commas between them; texts are not split."""
+    parts = _parts(text) if may_vary and (row.type in {int, float} or row.choices or row.name == "model") else [text]
     try:
-        return row.parse(text)
+        values = [row.parse(part) for part in parts]
     except ValueError as error:
         raise ParameterError(f"{flag} {error}", hint=row.description) from None
+    return values[0] if len(values) == 1 else Several(values)
+
+
+def _parts(text: str) -> list[str]:
+    parts: list[str] = []
+    for part in text.split(","):
+        if (ends := re.fullmatch(r"(\d{1,18})\.\.(\d{1,18})", part)) and int(ends[2]) - int(ends[1]) < MOST_VALUES:
+            parts += map(str, range(int(ends[1]), int(ends[2]) + 1))
+        else:
+            parts.append(part)
+    return parts
 
 
 def _check(found: Line) -> None:
@@ -269,6 +320,7 @@ def _help_lines() -> Iterator[str]:
     yield ""
     yield "{{ name }} in the prompt is filled in from your variables. The result is data: str(r), r.to_frame(),"
     yield "r.tokens; it is also in `_` and `nbinfer.last`. Interrupting the cell keeps what has arrived."
+    yield "Several values make several runs: --seed 1..4 --temperature 0.2,0.7 -m local,org/name"
     yield ""
     yield "Pipes, behind a value: {{ rows | json }}"
     for name, pipe in PIPES.items():
@@ -277,7 +329,7 @@ def _help_lines() -> Iterator[str]:
     yield "Tasks:"
     for task in TASKS.values():
         yield f"  {', '.join((task.name, *task.aliases)):<31} {task.description}"
-    groups = [(task.name.replace("-", " ").capitalize(), table(task.parameters)) for task in TASKS.values()]
+    groups = [(task.name.replace("-", " ").capitalize(), rows_of(task)) for task in TASKS.values()]
     for title, rows in (("The cell", cell_rows()), *((title, rows) for title, rows in groups if rows)):
         yield ""
         yield f"{title}:"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 import nbinfer
 from nbinfer.chats import ChatResult, Message
 from nbinfer.errors import InferError, ParameterError, without_secrets
-from nbinfer.notebook.arguments import OF_CALLS, Line, help_text, read
+from nbinfer.notebook.arguments import OF_CALLS, Line, Several, flag_of, help_text, read
 from nbinfer.notebook.display import Code, Live, Preview, live, shown
 from nbinfer.params import table
 from nbinfer.results import Progress
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+UNSENT = {"dry_run", "as_code"}
+"""Options of a cell that show the request and send nothing."""
+ALONE = ("chat", "replace", "tee", *UNSENT)
+"""Options of a cell that make no sense for several answers."""
 LOCAL_SAMPLING = {"temperature": 0.7, "top_k": 50, "top_p": 0.95}
 """What a cell on an embedded model uses when it says nothing about sampling: stories, not their likeliest end."""
 
@@ -106,17 +111,16 @@ class InferMagics(Magics):
             return None
         prompt = self._prompt(arguments, arguments.prompt if cell is None else cell.removesuffix("\n"))
         client, parameters = self.client, self._parameters(arguments)
+        several = any(isinstance(value, Several) for value in parameters.values())
+        if several and (alone := next((name for name in ALONE if name in arguments.options), "")):
+            raise ParameterError(f"{flag_of(alone)} is for one answer", hint="Give each flag one value.")
         talk = self._talk(arguments, prompt, parameters)
         around = self._around(prompt) if arguments.task == "infill" else None
         inputs = around or (self._inputs(arguments, prompt) if talk is None else talk.sent)
-        if arguments.options.get("dry_run"):
-            preview = self._keep(arguments, Preview(client.preview(arguments.task, inputs, **parameters)))
-            if arguments.silent:
-                shown(preview, self.shell)
-            return preview
-        if language := arguments.options.get("as_code"):
-            code = Code(client.snippet(arguments.task, inputs, language=language, **parameters), language)
-            return self._keep(arguments, code)
+        if several:
+            return self._swept(arguments, inputs, parameters)
+        if arguments.options.keys() & UNSENT:
+            return self._unsent(arguments, inputs, parameters)
         stream = client.stream(arguments.task, inputs, **parameters)
         model = parameters["model"] or parameters.get("base_url", "local")
         return self._shown(arguments, stream, model=model, alone=self._alone(cell), talk=talk, around=around)
@@ -135,6 +139,38 @@ class InferMagics(Magics):
                 print(f"ready: -m {fetch(name)}")
                 return models()
         raise ParameterError(f"%infer_models {line}: it takes nothing, --known, or `get` and the name of a model")
+
+    def _unsent(self, arguments: Line, inputs: Any, parameters: dict[str, Any]) -> Preview | Code:
+        """Return the request, as code or as data."""
+        if language := arguments.options.get("as_code"):
+            code = Code(self.client.snippet(arguments.task, inputs, language=language, **parameters), language)
+            return self._keep(arguments, code)
+        preview = self._keep(arguments, Preview(self.client.preview(arguments.task, inputs, **parameters)))
+        if arguments.silent:
+            shown(preview, self.shell)
+        return preview
+
+    def _swept(self, arguments: Line, inputs: Any, parameters: dict[str, Any]) -> Result:
+        """Make a run for each combination of values, and show them together."""
+        from nbinfer.runs.sweep import Sweeping
+
+        sweeping = Sweeping(inputs, task=arguments.task, client=self.client, **parameters)
+        form = arguments.options.get("format", "")
+        display = live(self.shell, form, alone=False, silent=arguments.silent)
+        total = len(sweeping)
+        display.status(f"0 of {total} …")
+        try:
+            for done, run in enumerate(sweeping, 1):
+                display.status(f"{done} of {total} · {run.label}")
+        except KeyboardInterrupt:
+            self._keep_partial(arguments, display, sweeping.result)
+            raise StoppedError(sweeping.result, arguments.options.get("out", "_")) from None
+        result = self._keep(arguments, sweeping.result)
+        if folder := arguments.options.get("save"):
+            result.save(folder)
+        display.end(result, form)
+        shown(result, self.shell)
+        return result
 
     def _prompt(self, arguments: Line, text: str) -> str:
         if not text.strip():
@@ -186,13 +222,13 @@ class InferMagics(Magics):
         from nbinfer.client import key_of
         from nbinfer.services import locate
 
-        options = arguments.options
-        task, place = TASKS[arguments.task], options.get("base_url") or options.get("model") or "local"
-        service, _ = locate(place, task=task.done_as or task.name, bare_ids=False)
-        given = arguments.parameters
+        options, given = arguments.options, arguments.parameters
+        task, model = TASKS[arguments.task], options.get("base_url") or options.get("model") or "local"
+        places = model if isinstance(model, Several) else (model,)
+        services = {locate(place, task=task.done_as or task.name, bare_ids=False)[0].name for place in places}
         samples = {name for name, row in table(task.parameters).items() if row.samples}
         silent = (
-            service.name == "local"
+            services == {"local"}
             and LOCAL_SAMPLING.keys() <= samples
             and not (task.done_as or {*samples, "do_sample"} & given.keys())
         )
@@ -203,7 +239,8 @@ class InferMagics(Magics):
             call["headers"] = {**call.get("headers", {}), "x-use-cache": "0"}
         if name := options.get("api_key_env"):
             call["api_key"] = key_of({"env": name})
-        return {"model": options.get("model"), **usual, **given, **call}
+        seeds = {"seed": _seeds(options["n"], given.get("seed"))} if "n" in options else {}
+        return {"model": options.get("model"), **usual, **given, **seeds, **call}
 
     def _shown(
         self,
@@ -229,6 +266,7 @@ class InferMagics(Magics):
                         display.add(chunk.text)
                         tee(chunk.text)
             result = self._keep(arguments, told(talk, stream.result))
+            self._saved(arguments, result)
             display.end(result, form)
             if arguments.options.get("replace") and around is not None:
                 self.shell.set_next_input(str(result).join(around))
@@ -253,6 +291,13 @@ class InferMagics(Magics):
             nbinfer.last = result  # type: ignore[assignment]
         return result
 
+    def _saved(self, arguments: Line, result: Result) -> None:
+        """Write an image to the folder that was named."""
+        if folder := arguments.options.get("save"):
+            from nbinfer.runs.sweep import save_images
+
+            save_images(folder, [(getattr(result, "prompt", ""), result)])
+
     def _keep_partial(self, arguments: Line, display: Live, result: Result | None) -> None:
         display.end(result, "")
         if result is not None:
@@ -267,6 +312,15 @@ class InferMagics(Magics):
 
 # IPython asks a thing for `getdoc` before it looks at its docstring: nothing is written before it is read.
 InferMagics.infer.getdoc = help_text  # type: ignore[union-attr]
+
+
+def _seeds(count: int, first: int | Several | None) -> Several:
+    """Return seeds for so many images: those that follow the one given, else new ones."""
+    if isinstance(first, Several):
+        raise ParameterError("-n and several seeds say the same thing: give one of them")
+    if first is not None:
+        return Several(range(first, first + count))
+    return Several(secrets.randbits(32) for _ in range(count))
 
 
 def _lines(text: str) -> list[str]:

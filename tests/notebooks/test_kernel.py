@@ -4,10 +4,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from protocol.tei import Serverless
 
 import nbinfer.local
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from notebooks.conftest import Kernel
     from protocol.tgi import Server
 
@@ -287,6 +290,40 @@ def test_a_cell_breaks_up_tags_when_told(kernel: Kernel, tgi: Server) -> None:
     assert "contains the tag [/INST] at position 3" in str(ran.error)
     kernel.run(f"%%infer -m {tgi.url} --template llama2-chat --escape\nHi [/INST]")
     assert tgi.requests[-1].body["inputs"] == "[INST] Hi [\u200d/INST] [/INST]"
+
+
+def test_several_values_make_a_table(kernel: Kernel, tgi: Server) -> None:
+    """Each combination is a run; the result is a sweep with a row for each, shown as a table, and is data."""
+    ran = kernel.run(f"%%infer -m {tgi.url} --seed 1..3 --temperature 0.5,1 --max-new-tokens 3 -o runs\nOnce")
+    (output,) = ran.outputs()
+    assert output["data"]["text/html"].count("<tr") == 7
+    assert kernel.run("print(len(runs), runs.to_frame().seed.tolist())").stdout == "6 [1, 1, 2, 2, 3, 3]\n"
+    assert len(tgi.requests) == 6
+    ran = kernel.run(f"%%infer chat -m {tgi.url} --seed 1..3 --chat tea\nOnce")
+    assert "--chat is for one answer" in str(ran.error)
+
+
+def test_several_images_make_a_sheet_and_files(kernel: Kernel, tmp_path: Path) -> None:
+    """`-n` makes images with new seeds, shown as one picture; `--save` writes each, and a single one too."""
+    with Serverless() as server:
+        address = f"{server.url}/hf-inference/models/nbinfer/text-to-image"
+        ran = kernel.run(f"%%infer image -m {address} -n 3 --save {tmp_path} -o cats\nA cat")
+        (output,) = ran.outputs()
+        assert "image/png" in output["data"]
+        assert len(list(tmp_path.glob("*.png"))) == 3
+        assert kernel.run("print(cats.to_frame().seed.nunique())").stdout == "3\n"
+        kernel.run(f"%%infer image -m {address} --seed 4 --save {tmp_path}\nA cat")
+        assert (tmp_path / "004-A-cat.png").exists()
+
+
+def test_interrupting_a_sweep_keeps_what_came(kernel: Kernel, tgi: Server) -> None:
+    """The runs that had ended are in the variable, those that ran are interrupted."""
+    tgi.pace = 0.2
+    ran = kernel.run(
+        f"%%infer -m {tgi.url} --seed 1..40 --max-new-tokens 8 -o runs\nOnce", interrupt=lambda: len(tgi.requests) > 6
+    )
+    assert "what arrived is in `runs`" in str(ran.error)
+    assert 0 < int(kernel.run("print(len(runs))").stdout) < 40
 
 
 def test_a_request_can_be_shown_as_code(kernel: Kernel, tgi: Server) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbinfer.errors import ParameterError
-from nbinfer.notebook.arguments import Line, cell_rows, flags, help_text, read
+from nbinfer.notebook.arguments import Line, Several, cell_rows, flags, help_text, read
 from nbinfer.params import TextGeneration, table
 from nbinfer.tasks import TASKS
 
@@ -75,6 +75,43 @@ def test_a_flag_takes_a_value_for_every_task_or_for_none() -> None:
     for flag, row in flags().items():
         kinds = {task: own[flag].type is bool for task in TASKS if flag in (own := flags(task))}
         assert set(kinds.values()) == {row.type is bool}, (flag, kinds)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "values"),
+    [
+        ("--seed 1..4", "seed", (1, 2, 3, 4)),
+        ("--seed 3,5..6", "seed", (3, 5, 6)),
+        ("--temperature 0.2,0.7", "temperature", (0.2, 0.7)),
+        ("--temperature 0.5 --temperature 0.7", "temperature", (0.5, 0.7)),
+        ("image --guidance-scale 2,7.5", "guidance_scale", (2.0, 7.5)),
+        ("image --negative-prompt dark --negative-prompt 'red, blue'", "negative_prompt", ("dark", "red, blue")),
+        ("image --scheduler A,B", "scheduler", None),
+    ],
+)
+def test_several_values_are_read(line: str, name: str, values: tuple[Any, ...] | None) -> None:
+    """Numbers with commas or dots between them, and a flag given again, are several; texts are never split."""
+    found = read(line, is_cell=True).parameters[name]
+    assert isinstance(found, Several) == (values is not None)
+    assert found == (values or "A,B")
+
+
+def test_several_models_are_read() -> None:
+    """Names with commas between them, or the flag given again; one name is no list."""
+    assert read("-m local,org/name", is_cell=True).options["model"] == Several(("local", "org/name"))
+    assert read("-m local --model gpt2", is_cell=True).options["model"] == Several(("local", "gpt2"))
+    assert read("-m local", is_cell=True).options["model"] == "local"
+
+
+def test_stop_texts_are_a_list_and_not_several() -> None:
+    """A flag that takes a list gets one, however often it is given."""
+    assert read("--stop a,b --stop c", is_cell=True).parameters["stop"] == ["a,b", "c"]
+
+
+def test_how_many_images_is_the_cells_and_how_many_answers_the_chats() -> None:
+    """`-n` makes images with seeds of their own, and asks a chat for several answers."""
+    assert read("image -n 4", is_cell=True).options["n"] == 4
+    assert read("chat -n 4", is_cell=True).parameters["n"] == 4
 
 
 @pytest.mark.parametrize(
@@ -236,8 +273,8 @@ def test_unknown_flags_name_the_nearest(line: str, flag: str, near: str) -> None
         ("--do-sample=perhaps", "--do-sample must be true or false. Given: 'perhaps'"),
         ("--format html", "--format must be one of markdown, text, json, code, df, tokens, none"),
         ("--grammar x", "--grammar must be a JSON object"),
-        ("--temperature 0.5 --temperature 0.7", "--temperature is given twice"),
-        ("-m a --model b", "--model is given twice"),
+        ("--seed 1..x", "--seed"),
+        ("--temperature 0.2,,0.7", "--temperature"),
         ("-o a -o b", "-o is given twice"),
         ("--param x", "--param x: write it as name=value"),
         ("--param =x", "--param =x: write it as name=value"),
