@@ -37,7 +37,7 @@ A tiny language model that ships with nbinfer and runs on numpy alone, so that t
 ## What it cannot do
 
 * **It knows no facts** about the world. It was trained to say so, and mostly does; else it gives the answer to another question, or invents one.
-* **It does not understand a question; it recognises words.** Asked for one of its facts in short and familiar words it is nearly always right. Asked at length and in words of one's own it is right seven times in ten, and else gives the answer to another question.
+* **It does not understand a question; it recognises words.** Asked for one of its facts in short and familiar words it is nearly always right. Asked at length and in words of one's own it is right five times in six, and else gives the answer to another question.
 * Working on what is in the prompt is uneven: it repeats, lists, adds and extracts better than it reverses, or looks up one of many.
 * A story keeps its names and its plot most of the time, and loses one of them now and then.
 * It completes functions of the families it was trained on, under any names; of other functions it gets a few right.

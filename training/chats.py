@@ -23,6 +23,7 @@ Turn = tuple[str, str]
 DO_NOT_KNOW = "I do not know that; I am nbinfer's small built-in model, and I only know simple stories, Python, notebooks and nbinfer."
 
 KNOWN = (PYTHON, NOTEBOOKS, NBINFER, ITSELF, HOW_TO, BASICS)
+ANSWERS = (*(fact.answer for table in KNOWN for fact in table), DO_NOT_KNOW)
 
 SAME_QUESTION: list[tuple[str, list[str]]] = [
     (r"How do I (.+)\?", ["How can I {}?", "How to {}?", "What is the way to {}?", "Show me how to {}.", "I want to {}. How?", "I want to {}.", "Can you tell me how to {}?", "How would I {}?", "Explain how to {}.", "How does one {}?", "I need to {}.", "I would like to know how to {}.", "Is there a way to {}?", "Could you show me how to {}?", "What do I write to {}?", "What do I need to {}?", "Tell me how to {}.", "How should I {}?", "Best way to {}?", "How do you {}?"]),
@@ -109,9 +110,9 @@ def fact(rng: Random) -> Turn:
     question = in_other_words(question, rng) if rng.random() < 0.4 else question
     if heldout.holds(question):
         return fact(rng)
-    question = in_new_words(question, rng) if rng.random() < 0.45 else question
-    question = with_gaps(question, rng) if rng.random() < 0.15 else question
-    question = in_context(question, rng) if rng.random() < 0.35 else loosely(question, rng)
+    question = in_new_words(question, rng) if rng.random() < 0.3 else question
+    question = with_gaps(question, rng) if rng.random() < 0.1 else question
+    question = in_context(question, rng) if rng.random() < 0.25 else loosely(question, rng)
     return question, chosen.answer
 
 
@@ -700,7 +701,7 @@ def with_system(rng: Random) -> tuple[str, list[Turn]]:
 def single(rng: Random) -> Turn:
     """Ask one thing of any kind."""
     makers = [fact, task, code_request, unknown, not_english, story_request, poem_request]
-    return rng.choices(makers, [60, 12, 3, 22, 1, 1, 1])[0](rng)
+    return rng.choices(makers, [62, 12, 3, 24, 2, 1, 1])[0](rng)
 
 
 def _name_memory(rng: Random) -> list[Turn]:

@@ -25,6 +25,14 @@ class Given(str):
     __slots__ = ()
 
 
+class Begun(str):
+    """An answer of which only the beginning is learned: what follows has long been known."""
+
+    __slots__ = ()
+
+
+BEGINNING = 8  # Tokens that tell one known answer from all others.
+
 # A document is a list of pieces that are tokenised apart, so that a prompt may end where a piece ends.
 Document = list[str]
 
@@ -55,6 +63,13 @@ def chat(rng: Random) -> Document:
         text = text.replace("[/INST] ", "[/INST]\n")
     pieces = re.split(r"(<s>\[INST\].*?\[/INST\])", f"<s>{text}</s>", flags=re.DOTALL)
     return [Given(piece) if piece.startswith("<s>[INST]") else piece for piece in pieces if piece]
+
+
+def fact(rng: Random) -> Document:
+    """Return a question with its fixed answer as a document, or with that one's beginning."""
+    ask, answer = rng.choices([chats.fact, chats.unknown], [5, 2])[0](rng)
+    shown = Begun if rng.random() < 0.85 else str
+    return [Given(f"<s>{chats.rendered([(ask, '')]).rstrip()}"), shown(f" {answer} </s>")]
 
 
 def question(rng: Random) -> Document:
@@ -107,8 +122,9 @@ _words = cache(neighbours.words)
 
 # How many tokens of a hundred each part gives, and about how long its documents are.
 PARTS: dict[str, tuple[Callable[[Random], Document], float, int]] = {
-    "stories": (story, 10, 207),
-    "chat": (chat, 74, 58),
+    "stories": (story, 8, 207),
+    "chat": (chat, 36, 58),
+    "facts": (fact, 42, 38),
     "questions": (question, 2, 55),
     "functions": (code, 2, 66),
     "infill": (infill, 10, 55),
@@ -129,10 +145,17 @@ def documents(rng: Random) -> Iterator[Document]:
 def encode(tokenizer: Tokenizer, batch: list[Document]) -> list[list[int]]:
     """Tokenise documents, each piece apart."""
     encoded = iter(tokenizer.encode_batch([piece for pieces in batch for piece in pieces], add_special_tokens=False))
-    return [
-        [token | READ if isinstance(piece, Given) else token for piece in pieces for token in next(encoded).ids]
-        for pieces in batch
-    ]
+    made = []
+    for pieces in batch:
+        tokens: list[int] = []
+        for piece in pieces:
+            new = next(encoded).ids
+            if isinstance(piece, Given):
+                new = [token | READ for token in new]
+            tokens += new[:BEGINNING] if isinstance(piece, Begun) else new
+        tokens[0] |= READ  # What begins after another document does not follow from it.
+        made.append(tokens)
+    return made
 
 
 def pack(tokenizer: Tokenizer, source: Iterator[Document], length: int, count: int, waiting: int = 4000) -> np.ndarray:

@@ -21,7 +21,7 @@ from training.model import Llama, Shape
 class Plan:
     """How long and how fast to train."""
 
-    tokens: int = 96_000_000
+    tokens: int = 124_000_000
     batch_tokens: int = 4096
     matrix_rate: float = 0.01
     embedding_rate: float = 0.01
@@ -73,14 +73,16 @@ class Muon:
                 parameter.grad = None
 
 
-def loss_of(model: nn.Module, reader: nn.Linear, rows: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean loss of the next tokens, what is only read and padding left out, and the error of meanings."""
+def losses(
+    model: nn.Module, reader: meanings.Reader, rows: Tensor, vectors: Tensor, numbers: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the mean loss of the next tokens, what is only read and padding left out, and the errors of meanings."""
     tokens = rows % READ
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, read = model(tokens[:, :-1])
     targets = torch.where(rows < READ, tokens, PAD)[:, 1:].flatten()
     loss = functional.cross_entropy(logits.float().flatten(0, 1), targets, ignore_index=PAD)
-    return loss, meanings.error(reader, read, wanted)
+    return loss, *meanings.errors(reader, read, vectors, numbers)
 
 
 class Feed:
@@ -110,19 +112,21 @@ class Done:
     minutes: float = 0.0
     loss: float = 0.0
     meaning: float = 0.0
+    number: float = 0.0
 
     def __str__(self) -> str:
-        told = f"loss {self.loss:.3f} meaning {self.meaning:.3f} minutes {self.minutes:.1f}"
+        told = f"loss {self.loss:.3f} meaning {self.meaning:.3f} number {self.number:.3f} minutes {self.minutes:.1f}"
         return f"step {self.steps} tokens {self.tokens / 1e6:.2f}M {told}"
 
 
 class Optimizer:
     """Muon for the matrices of the layers, AdamW for embeddings and norms."""
 
-    def __init__(self, model: Llama, reader: nn.Linear, plan: Plan) -> None:
+    def __init__(self, model: Llama, reader: meanings.Reader, plan: Plan) -> None:
         named = list(model.named_parameters())
         self.plan = plan
-        self.muon = Muon([value for name, value in named if value.ndim == 2 and "embed" not in name] + [reader.weight])
+        matrices = [value for name, value in named if value.ndim == 2 and "embed" not in name]
+        self.muon = Muon([*matrices, *reader.parameters()])
         embedding = [value for name, value in named if "embed" in name]
         norms = [value for _, value in named if value.ndim == 1]
         groups = [{"params": embedding, "top": plan.embedding_rate}, {"params": norms, "top": plan.norm_rate}]
@@ -143,8 +147,8 @@ class Trainer:
     def __init__(self, folder: Path, plan: Plan, *, resume: bool = False) -> None:
         torch.manual_seed(plan.seed)
         self.folder, self.plan, self.model, self.done = folder, plan, Llama(Shape()), Done()
-        self.reader = nn.Linear(Shape.hidden_size, meanings.WIDTH, bias=False)
-        self.tokenizer = tokenizer.load(folder / "tokenizer.json")
+        self.reader = meanings.Reader(Shape.hidden_size)
+        self.meanings = meanings.Meanings(tokenizer.load(folder / "tokenizer.json"))
         if resume:
             self.model.load_state_dict(torch.load(folder / "checkpoint.pt"))
             if (folder / "reader.pt").exists():
@@ -152,7 +156,7 @@ class Trainer:
             self.done = Done(**json.loads((folder / "training.json").read_text(encoding="utf-8")))
         self.optimizer = Optimizer(self.model, self.reader, plan)
         # Sizes are fixed, because kernels for any size are a third slower at length 512.
-        self.loss = torch.compile(loss_of, dynamic=False)
+        self.loss = torch.compile(losses, dynamic=False)
         self.first, self.start = self.done.steps, time.monotonic() - 60 * self.done.minutes
 
     @property
@@ -163,15 +167,16 @@ class Trainer:
 
     def step(self, rows: Tensor) -> None:
         """Learn from one batch."""
-        wanted = meanings.targets(self.tokenizer, (rows % READ)[:, :-1].numpy())
-        loss, error = self.loss(self.model, self.reader, rows, wanted)
-        (loss + meanings.SHARE * error).backward()
+        wanted = self.meanings.targets((rows % READ)[:, :-1].numpy())
+        loss, meaning, number = self.loss(self.model, self.reader, rows, wanted.vectors, wanted.numbers)
+        (loss + meanings.SHARE * meaning + meanings.ANSWER_SHARE * number).backward()
         done, new = self.done, self.done.steps - self.first
         self.optimizer.step(self.plan.rate(self.progress, new))
         done.steps, done.tokens = done.steps + 1, done.tokens + rows[:, 1:].numel()
         done.minutes = (time.monotonic() - self.start) / 60
-        done.loss += (loss.item() - done.loss) / min(new + 1, 50)
-        done.meaning += (error.item() - done.meaning) / min(new + 1, 50)
+        for name, value in (("loss", loss), ("meaning", meaning), ("number", number)):
+            before = getattr(done, name)
+            setattr(done, name, before + (value.item() - before) / min(new + 1, 50))
         if done.steps % 20 == 0:
             print(done, flush=True)
         if done.steps % self.plan.checkpoint_steps == 0:
