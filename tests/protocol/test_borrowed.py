@@ -32,7 +32,6 @@ from nbinfer.errors import (
     BadRequestError,
     ConnectionFailedError,
     GatedError,
-    MissingExtraError,
     ModelLoadingError,
     NotFoundError,
     ParameterError,
@@ -230,14 +229,6 @@ def test_images_are_asked_for_as_hub_does(name: str, server: Serverless, asked: 
     assert asked(where, name, *args, guidance_scale=2.5) == of_hub(where, name, *args, guidance_scale=2.5)
     same_request(*server.requests)
     assert server.requests[0].headers["accept"] == "image/png"
-
-
-def test_an_image_needs_pillow_before_it_is_paid_for(server: Serverless, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Pillow nothing is sent, and the error says what to install."""
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(MissingExtraError, match="Pillow"):
-        asked_sync(server.url, "text_to_image", "A cat")
-    assert not server.requests
 
 
 def test_a_hub_id_goes_to_the_router(server: Serverless, asked: Callable[..., Any]) -> None:

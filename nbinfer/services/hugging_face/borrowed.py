@@ -7,7 +7,6 @@ ends where it would send, and tells what; the second is handed the bytes that ca
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -47,7 +46,6 @@ NO_TASKS = ("close",)
 """Public methods of hub's client that ask nothing."""
 AS_IMAGES = ("text_to_image", "image_to_image")
 """Methods whose answer hub asks for in a form of its own."""
-WITH_PILLOW = (*AS_IMAGES, "image_segmentation")
 REDIRECTS = 5
 PLACES = ("start", "end")
 """What some tokenizers do not tell, and null says."""
@@ -136,8 +134,6 @@ class Borrowed(Asked):
     def steps(self, *, again: bool) -> Steps:
         """Ask, and let hub read the answer."""
         if self._request is None:
-            if self.method in WITH_PILLOW and importlib.util.find_spec("PIL") is None:
-                raise MissingExtraError(f"`{self.method}` returns an image of Pillow", hint="pip install pillow")
             if self._away:
                 yield from self._fetched(self.arguments[self._file])
             # Where hub must ask the Hub who runs a model, an event loop stays free.
