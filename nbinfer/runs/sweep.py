@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from html import escape
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Calls to a server at the same time; embedded models take one after another."""
+ANSWERS = ("image", "text", "error")
+"""Columns that a reader looks for beside what was varied."""
 MOST = 200
 """Runs in one sweep: more are hardly meant."""
 
@@ -85,7 +88,7 @@ class Sweep(Result):
 
         rows = [_row(run) for run in self.runs]
         frame = pd.DataFrame(rows)
-        first = [name for name in (*self.varied, "image", "text", "error") if name in frame]
+        first = [name for name in (*self.varied, *ANSWERS) if name in frame]
         return frame[[*first, *(name for name in frame if name not in first)]]
 
     def grid(self) -> Any:
@@ -264,10 +267,23 @@ def _next_number(folder: Path) -> int:
 
 def _shown(found: Sweep) -> dict[str, Any]:
     if not any(isinstance(run.result, ImageResult) for run in found.runs):
-        return frame_data(found.to_frame())
+        return _side_by_side(found)
     file = io.BytesIO()
     found.grid().save(file, "PNG")
     return {"text/plain": repr(found), "image/png": base64.b64encode(file.getvalue()).decode()}
+
+
+def _side_by_side(found: Sweep) -> dict[str, Any]:
+    """Show texts whole, each beside its settings; what has none as its table."""
+    frame = found.to_frame()
+    told = [name for name in (*found.varied, *ANSWERS) if name in frame]
+    if len(told) == len(found.varied):
+        return frame_data(frame)
+    rows = frame[told].fillna("").astype(str)
+    look = {"text-align": "left", "vertical-align": "top", "white-space": "pre-wrap"}
+    styled = rows.style.format(escape="html").set_properties(None, **look).hide(axis="index").set_uuid("runs")
+    page = f"{styled.to_html()}<sub>{escape(found.footer)}</sub>"
+    return {"text/plain": rows.to_string(index=False), "text/html": page}
 
 
 Sweep.forms = {"grid": _shown, "df": lambda found: frame_data(found.to_frame()), "none": lambda _: {}}
