@@ -17,6 +17,7 @@ from nbinfer.errors import InferError, ParameterError, without_secrets
 from nbinfer.notebook.arguments import OF_CALLS, Line, Several, flag_of, help_text, read
 from nbinfer.notebook.display import Code, Live, Preview, live, shown
 from nbinfer.params import table
+from nbinfer.records import ImageResult
 from nbinfer.results import Progress
 from nbinfer.tasks import TASKS
 
@@ -114,6 +115,8 @@ class InferMagics(Magics):
         several = any(isinstance(value, Several) for value in parameters.values())
         if several and (alone := next((name for name in ALONE if name in arguments.options), "")):
             raise ParameterError(f"{flag_of(alone)} is for one answer", hint="Give each flag one value.")
+        if "save" in arguments.options and not several and TASKS[arguments.task].result is not ImageResult:
+            raise ParameterError("--save is for images and for several runs", hint="--tee FILE writes a text.")
         talk = self._talk(arguments, prompt, parameters)
         around = self._around(prompt) if arguments.task == "infill" else None
         inputs = around or (self._inputs(arguments, prompt) if talk is None else talk.sent)
@@ -166,10 +169,9 @@ class InferMagics(Magics):
             self._keep_partial(arguments, display, sweeping.result)
             raise StoppedError(sweeping.result, arguments.options.get("out", "_")) from None
         result = self._keep(arguments, sweeping.result)
-        if folder := arguments.options.get("save"):
-            result.save(folder)
         display.end(result, form)
         shown(result, self.shell)
+        self._saved(arguments, result)
         return result
 
     def _prompt(self, arguments: Line, text: str) -> str:
@@ -292,11 +294,20 @@ class InferMagics(Magics):
         return result
 
     def _saved(self, arguments: Line, result: Result) -> None:
-        """Write an image to the folder that was named."""
-        if folder := arguments.options.get("save"):
-            from nbinfer.runs.sweep import save_images
+        """Write an image, or several runs, to the folder that was named."""
+        if (folder := arguments.options.get("save")) is None:
+            return
+        from nbinfer.runs.sweep import Sweep, save_images
 
-            save_images(folder, [(getattr(result, "prompt", ""), result)])
+        try:
+            if isinstance(result, Sweep):
+                result.save(folder)
+            else:
+                save_images(folder, [(getattr(result, "prompt", ""), result)])
+        except OSError as error:
+            raise ParameterError(
+                f"--save {folder}: {error.strerror}", hint="The result is in `nbinfer.last`."
+            ) from error
 
     def _keep_partial(self, arguments: Line, display: Live, result: Result | None) -> None:
         display.end(result, "")

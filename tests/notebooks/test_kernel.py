@@ -314,6 +314,9 @@ def test_several_images_make_a_sheet_and_files(kernel: Kernel, tmp_path: Path) -
         assert kernel.run("print(cats.to_frame().seed.nunique())").stdout == "3\n"
         kernel.run(f"%%infer image -m {address} --seed 4 --save {tmp_path}\nA cat")
         assert (tmp_path / "004-A-cat.png").exists()
+        ran = kernel.run(f"%%infer image -m {address} --save {tmp_path / '004-A-cat.png'}\nA cat")
+        assert "ParameterError: --save" in str(ran.error)
+    assert "--save is for images" in str(kernel.run(f"%%infer --save {tmp_path}\nHi").error)
 
 
 def test_interrupting_a_sweep_keeps_what_came(kernel: Kernel, tgi: Server) -> None:
